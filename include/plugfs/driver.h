@@ -1,0 +1,116 @@
+// The interface between a driver and plugfs: implement Driver, call Host, and end main() with run_driver().
+//
+// A driver is a program of its own, started once for each device in a sandbox, with the device and nothing else: no
+// file can be opened, no process started, no network reached. All functions of a Driver are called on one thread, one
+// at a time, and may block for as long as their transfers' deadlines allow; a driver needs no locks. Calls are short by
+// contract: at most one chunk (read_size()) of data or about 20 ms of listing, so that others get their turn between
+// them.
+//
+//   class Clock : public plugfs::Driver {
+//     public:
+//       explicit Clock(plugfs::Host& host) : host_(host) {}
+//       plugfs::Result<void> start() override { return host_.device().claim(0); }
+//       plugfs::Result<plugfs::Listing> list(plugfs::Key, std::uint64_t) override {
+//           return plugfs::Listing{{{.key = 1, .name = "time", .size = 8}}, 0};
+//       }
+//       plugfs::Result<std::size_t> read(plugfs::Key, std::uint64_t offset, std::span<std::byte> out) override {
+//           return host_.device().control_in({.request_type = 0x40, .request = 1, .value = uint16_t(offset)}, out,
+//                                            plugfs::Deadline::after(std::chrono::seconds(1)));
+//       }
+//     private:
+//       plugfs::Host& host_;
+//   };
+//   int main(int argc, char** argv) {
+//       return plugfs::run_driver(argc, argv, {"clock", "1.0"}, [](plugfs::Host& host) { return
+//       std::make_unique<Clock>(host); });
+//   }
+#pragma once
+
+#include <plugfs/result.h>
+#include <plugfs/tree.h>
+#include <plugfs/usb.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace plugfs {
+
+enum class LogLevel { debug, info, warning, error };
+
+// What plugfs offers a driver. Owned by the kit, valid as long as the driver lives; call it on the device thread only.
+class Host {
+  public:
+    virtual ~Host() = default;
+
+    [[nodiscard]] virtual usb::Device& device() = 0;
+
+    // One line in the log of this device (.control/<name>/log). Quote bytes that came from the device (plugfs::quoted).
+    virtual void log(LogLevel level, std::string_view line) = 0;
+
+    // The device changed by itself. The kernel's caches are told, so the next look sees it. An entry whose folder was
+    // never listed, or a key that is not known, is ignored.
+    virtual void added(Key folder, Entry entry) = 0;
+    virtual void removed(Key key) = 0;
+    virtual void changed(Entry entry) = 0;    // same key; new name, size or time; its content counts as changed too
+    virtual void list_again(Key folder) = 0;  // forget what list() gave; it is asked anew at the next look
+
+    // The text of device.json: one JSON object. May be called again when it changes.
+    virtual void describe(std::string json) = 0;
+    // One line in the device's `events`: a JSON object without the time, which the kit adds: {"event":"added",...}.
+    virtual void event(std::string_view json) = 0;
+};
+
+class Driver {
+  public:
+    virtual ~Driver() = default;
+
+    // Opens the device. It may be in any state, in the middle of a transaction even: a driver process may have died at
+    // any moment; get it back to a known state before giving up. Called once, first.
+    [[nodiscard]] virtual Result<void> start() = 0;
+
+    // The entries of a folder, in parts: `cursor` is 0 at first, then the last part's `next`. Give the first part as
+    // soon as there is one. ESTALE: the cursor is not known any more, begin again.
+    [[nodiscard]] virtual Result<Listing> list(Key folder, std::uint64_t cursor) = 0;
+
+    // Reads up to out.size() bytes at `offset`; offset + out.size() never passes the entry's size, and out.size() never
+    // read_size(). Fewer bytes mean that the file ends there.
+    [[nodiscard]] virtual Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) = 0;
+
+    // Optional from here on.
+
+    // Bytes on the device. ENOTSUP: unknown.
+    [[nodiscard]] virtual Result<Space> space() { return fail(ENOTSUP, "space"); }
+    // A packet from an endpoint given to Device::listen().
+    virtual void arrived(std::uint8_t endpoint, std::span<const std::byte> packet) {
+        (void)endpoint;
+        (void)packet;
+    }
+    // Housekeeping between calls. Returns when it wants to be called next (a minute at most).
+    virtual std::chrono::milliseconds tick() { return std::chrono::minutes(1); }
+    // The largest piece that read() is asked for: what the device moves best in one go. 4 KiB to 4 MiB.
+    [[nodiscard]] virtual std::size_t read_size() const { return std::size_t{1} << 20U; }
+    // Closes the device in good order. Not called after ENODEV.
+    virtual void stop() {}
+};
+
+struct DriverInfo {
+    std::string_view name;
+    std::string_view version;
+};
+
+using DriverFactory = std::function<std::unique_ptr<Driver>(Host&)>;
+
+// The rest of main(): locks the process down, takes the device over from the supervisor, serves until told to stop.
+// Returns the exit status. Run by hand, without a supervisor, it prints who it is.
+int run_driver(int argc, char** argv, const DriverInfo& info, const DriverFactory& create);
+
+// `text` in double quotes, everything but printable ASCII as escapes, cut to `limit` bytes: bytes from outside, fit for
+// a log.
+[[nodiscard]] std::string quoted(std::string_view text, std::size_t limit = 200);
+
+}  // namespace plugfs
