@@ -1,0 +1,60 @@
+#include "common/channel.h"
+
+#include "common/worker_contract.h"
+
+#include <sys/socket.h>
+
+#include <nlohmann/json.hpp>
+
+#include <vector>
+
+namespace plugfs {
+
+using nlohmann::json;
+
+Channel::Channel(UniqueFd socket) : socket_(std::move(socket)) {}
+Channel::~Channel() = default;
+
+Result<std::pair<UniqueFd, UniqueFd>> Channel::create_pair() {
+    int ends[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+        return fail(errno, "socketpair");
+    }
+    return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+}
+
+Result<void> Channel::send(const json& message) {
+    // Text from a device may be no UTF-8: replaced, never thrown at.
+    const std::string text = message.dump(-1, ' ', true, json::error_handler_t::replace);
+    if (text.size() > worker::message_limit) {
+        return fail(EMSGSIZE, "send message", std::to_string(text.size()) + " bytes");
+    }
+    if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) {
+        return fail(errno, "send message");
+    }
+    return {};
+}
+
+Result<std::optional<json>> Channel::receive() {
+    std::vector<char> buffer(worker::message_limit);
+    const ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    if (length < 0) {
+        if (errno == EAGAIN || errno == EINTR) {
+            return std::optional<json>();
+        }
+        return fail(errno == ECONNRESET ? EPIPE : errno, "receive message");
+    }
+    if (length == 0) {
+        return fail(EPIPE, "receive message", "closed");
+    }
+    if (static_cast<std::size_t>(length) > buffer.size()) {
+        return fail(EPROTO, "receive message", std::to_string(length) + " bytes are too many");
+    }
+    json message = json::parse(buffer.data(), buffer.data() + length, nullptr, false);
+    if (!message.is_object() || !message.contains("type") || !message["type"].is_string()) {
+        return fail(EPROTO, "receive message", "no JSON object with a type");
+    }
+    return std::optional<json>(std::move(message));
+}
+
+}  // namespace plugfs

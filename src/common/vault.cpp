@@ -1,0 +1,71 @@
+#include "common/vault.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <new>
+#include <utility>
+
+namespace plugfs {
+
+namespace {
+
+Result<std::byte*> map_vault(int fd, int extra_flags) {
+    void* base = ::mmap(nullptr, vault_size, PROT_READ | PROT_WRITE, MAP_SHARED | extra_flags, fd, 0);
+    if (base == MAP_FAILED) {
+        return fail(errno, "mmap vault");
+    }
+    return static_cast<std::byte*>(base);
+}
+
+}  // namespace
+
+Result<VaultMapping> VaultMapping::create(UniqueFd& fd) {
+    UniqueFd memory(::memfd_create("plugfs-vault", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!memory) {
+        return fail(errno, "memfd_create vault");
+    }
+    // The size is sealed: a worker that shrank it would crash the supervisor at its next look (SIGBUS).
+    if (::ftruncate(memory.get(), static_cast<off_t>(vault_size)) != 0 ||
+        ::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+        return fail(errno, "size vault");
+    }
+    PLUGFS_ASSIGN(auto* base, map_vault(memory.get(), 0));
+    auto* header = new (base) VaultHeader{};
+    header->magic = vault_magic;
+    fd = std::move(memory);
+    return VaultMapping(base);
+}
+
+Result<VaultMapping> VaultMapping::open(int fd, bool& locked) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) {
+        return fail(errno, "fstat vault");
+    }
+    if (status.st_size != static_cast<off_t>(vault_size)) {
+        return fail(EINVAL, "vault", "size is not what this version uses: supervisor and driver differ");
+    }
+    PLUGFS_ASSIGN(auto* base, map_vault(fd, MAP_POPULATE));
+    VaultMapping mapping(base);
+    if (mapping.header().magic != vault_magic) {
+        return fail(EINVAL, "vault", "magic is not what this version uses: supervisor and driver differ");
+    }
+    locked = ::mlock(base, vault_size) == 0;
+    return mapping;
+}
+
+VaultMapping::VaultMapping(VaultMapping&& other) noexcept : base_(std::exchange(other.base_, nullptr)) {}
+
+VaultMapping& VaultMapping::operator=(VaultMapping&& other) noexcept {
+    std::swap(base_, other.base_);
+    return *this;
+}
+
+VaultMapping::~VaultMapping() {
+    if (base_ != nullptr) {
+        ::munmap(base_, vault_size);
+    }
+}
+
+}  // namespace plugfs

@@ -1,0 +1,85 @@
+// The vault: memory that the supervisor creates for each device (a memfd) and that outlives the device's workers.
+//
+// It holds what a successor needs to take a mount over: the kernel's FUSE_INIT and the reply that was given to it, and
+// the journal of requests: a worker reads each request straight into a slot and clears the slot after its reply, so
+// whatever is still filled when it dies was never answered.
+//
+//   offset 0        VaultHeader, one page
+//   small slots     small_slot_count x small_slot_size: all requests but large writes
+//   large slots     large_slot_count x large_slot_size: every read of /dev/fuse needs room for the largest write
+//
+// A slot begins with the request's own fuse_in_header, whose first word is its length: 0 means free. The worker zeroes
+// it before it reads, and the kernel copies a request whole or not at all, so the word alone tells whether there is a
+// request.
+//
+// Both sides map it; the worker writes to it as it likes and may be hostile: whoever reads it back checks everything.
+#pragma once
+
+#include "common/unique_fd.h"
+
+#include <plugfs/result.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace plugfs {
+
+inline constexpr std::uint64_t vault_magic = 0x31544c5641534750;  // "PGSAVLT1"
+inline constexpr std::size_t vault_page_size = 4096;
+inline constexpr std::size_t small_slot_size = 1024;
+inline constexpr std::size_t small_slot_count = 256;
+inline constexpr std::size_t large_slot_count = 4;
+// The largest request: a write of 1 MiB behind its headers (libfuse and the kernel count one page for those).
+inline constexpr std::size_t fuse_max_write = std::size_t{1} << 20U;
+inline constexpr std::size_t large_slot_size = fuse_max_write + vault_page_size;
+
+// FUSE_INIT and its reply are 104 and 88 bytes today; the kernel may let them grow.
+inline constexpr std::size_t init_capacity = 512;
+
+struct VaultHeader {
+    std::uint64_t magic;
+    std::uint32_t init_request_length;             // written by the supervisor before the first worker starts
+    std::atomic<std::uint32_t> init_reply_length;  // 0 until the first worker has answered; then it never changes
+    std::array<std::byte, init_capacity> init_request;
+    std::array<std::byte, init_capacity> init_reply;
+    std::atomic<std::uint64_t> heartbeat;  // counts up while the worker's FUSE thread turns
+};
+static_assert(sizeof(VaultHeader) <= vault_page_size);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
+
+inline constexpr std::size_t small_slots_offset = vault_page_size;
+inline constexpr std::size_t large_slots_offset = small_slots_offset + (small_slot_count * small_slot_size);
+inline constexpr std::size_t vault_size = large_slots_offset + (large_slot_count * large_slot_size);
+
+// A mapping of the vault; unmapped when destroyed.
+class VaultMapping {
+  public:
+    // A new, empty vault with the supervisor's mapping of it. `fd` receives the descriptor to hand to workers.
+    static Result<VaultMapping> create(UniqueFd& fd);
+    // Maps an existing one, faulted in and, where the limit on locked memory allows, locked: a SIGKILL while the kernel
+    // copies to a page that is not there would lose the request. `locked` says whether it was possible.
+    static Result<VaultMapping> open(int fd, bool& locked);
+
+    VaultMapping(VaultMapping&& other) noexcept;
+    VaultMapping& operator=(VaultMapping&& other) noexcept;
+    VaultMapping(const VaultMapping&) = delete;
+    VaultMapping& operator=(const VaultMapping&) = delete;
+    ~VaultMapping();
+
+    [[nodiscard]] VaultHeader& header() const { return *reinterpret_cast<VaultHeader*>(base_); }
+    [[nodiscard]] std::span<std::byte> small_slot(std::size_t index) const {
+        return {base_ + small_slots_offset + (index * small_slot_size), small_slot_size};
+    }
+    [[nodiscard]] std::span<std::byte> large_slot(std::size_t index) const {
+        return {base_ + large_slots_offset + (index * large_slot_size), large_slot_size};
+    }
+
+  private:
+    explicit VaultMapping(std::byte* base) : base_(base) {}
+    std::byte* base_ = nullptr;
+};
+
+}  // namespace plugfs

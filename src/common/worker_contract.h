@@ -1,0 +1,29 @@
+// What the supervisor and a worker agree on: the descriptors a worker starts with, and the messages they exchange.
+//
+// Messages are JSON objects with a "type", one a packet on a SOCK_SEQPACKET socket, at most message_limit bytes.
+//
+//   supervisor to worker
+//     start    {"type":"start","version":1,"transport":"usbfs"|"usbredir","uid":..,"gid":..,"umask":..,"log":"info"}
+//              the first message; "options" may follow later
+//     stop     {"type":"stop"}: close the device in good order and exit with 0
+//   worker to supervisor
+//     ready    {"type":"ready","driver":"mtp","version":"1.0"}: the driver has started and the mount answers
+//     failed   {"type":"failed","code":5,"stage":"..","detail":".."}: it could not; exit follows
+//     gone     {"type":"gone"}: the device does not answer as a device any more (ENODEV)
+//     identity {"type":"identity",...}: what plugfs-probe found; see supervisor/identity.h
+#pragma once
+
+namespace plugfs::worker {
+
+inline constexpr int contract_version = 1;
+
+// Descriptors 0, 1 and 2 are /dev/null and, twice, the log pipe.
+inline constexpr int fuse_fd = 3;     // /dev/fuse, mounted; absent for the probe
+inline constexpr int device_fd = 4;   // usbfs device or usbredir socket
+inline constexpr int vault_fd = 5;    // absent for the probe
+inline constexpr int control_fd = 6;  // SOCK_SEQPACKET
+inline constexpr int first_free_fd = 7;
+
+inline constexpr unsigned message_limit = 16 * 1024;
+
+}  // namespace plugfs::worker
