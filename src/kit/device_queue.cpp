@@ -1,0 +1,73 @@
+#include "kit/device_queue.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
+namespace plugfs::kit {
+
+Result<std::unique_ptr<DeviceQueue>> DeviceQueue::create() {
+    UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!event) {
+        return fail(errno, "eventfd");
+    }
+    return std::unique_ptr<DeviceQueue>(new DeviceQueue(std::move(event)));
+}
+
+JobId DeviceQueue::add(Priority priority, Job job) {
+    JobId id = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        id = ++last_id_;
+        lists_[static_cast<std::size_t>(priority)].push_back({id, std::move(job)});
+    }
+    wake();
+    return id;
+}
+
+std::optional<DeviceQueue::Waiting> DeviceQueue::extract(JobId id) {
+    for (auto& list : lists_) {
+        const auto found =
+            std::find_if(list.begin(), list.end(), [id](const Waiting& waiting) { return waiting.id == id; });
+        if (found != list.end()) {
+            Waiting waiting = std::move(*found);
+            list.erase(found);
+            return waiting;
+        }
+    }
+    return std::nullopt;
+}
+
+void DeviceQueue::hurry(JobId id, Priority priority) {
+    const std::lock_guard lock(mutex_);
+    if (auto waiting = extract(id)) {
+        lists_[static_cast<std::size_t>(priority)].push_back(std::move(*waiting));
+    }
+}
+
+bool DeviceQueue::remove(JobId id) {
+    const std::lock_guard lock(mutex_);
+    return extract(id).has_value();
+}
+
+std::optional<Job> DeviceQueue::take() {
+    const std::lock_guard lock(mutex_);
+    for (auto& list : lists_) {
+        if (!list.empty()) {
+            Job job = std::move(list.front().job);
+            list.pop_front();
+            return job;
+        }
+    }
+    // Nothing left: only now may a wait on the descriptor sleep.
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
+    return std::nullopt;
+}
+
+void DeviceQueue::wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+}
+
+}  // namespace plugfs::kit

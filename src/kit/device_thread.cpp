@@ -1,0 +1,110 @@
+#include "kit/device_thread.h"
+
+#include "common/log.h"
+
+#include <algorithm>
+
+namespace plugfs::kit {
+
+namespace {
+using Clock = Deadline::Clock;
+constexpr std::chrono::milliseconds shortest_tick{10};
+constexpr std::chrono::milliseconds longest_tick{60'000};
+}  // namespace
+
+// What the driver sees of plugfs. Its functions run on the device thread and post to the FUSE thread.
+class DeviceThread::DriverHost : public Host {
+  public:
+    DriverHost(usb::Backend& backend, Mailbox& mailbox, DeviceEvents& events)
+        : backend_(backend), mailbox_(mailbox), events_(events) {}
+
+    usb::Device& device() override { return backend_; }
+    void log(LogLevel level, std::string_view line) override { log::write(level, line); }
+
+    void added(Key folder, Entry entry) override {
+        mailbox_.post([&events = events_, folder, entry = std::move(entry)] { events.device_added(folder, entry); });
+    }
+    void removed(Key key) override {
+        mailbox_.post([&events = events_, key] { events.device_removed(key); });
+    }
+    void changed(Entry entry) override {
+        mailbox_.post([&events = events_, entry = std::move(entry)] { events.device_changed(entry); });
+    }
+    void list_again(Key folder) override {
+        mailbox_.post([&events = events_, folder] { events.device_list_again(folder); });
+    }
+    void describe(std::string json) override {
+        mailbox_.post([&events = events_, json = std::move(json)] { events.device_described(json); });
+    }
+    void event(std::string_view json) override {
+        mailbox_.post([&events = events_, json = std::string(json)] { events.device_event(json); });
+    }
+
+  private:
+    usb::Backend& backend_;
+    Mailbox& mailbox_;
+    DeviceEvents& events_;
+};
+
+DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events)
+    : queue_(queue), mailbox_(mailbox), events_(events) {}
+
+DeviceThread::~DeviceThread() {
+    stopping_ = true;
+    queue_.wake();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void DeviceThread::start(OpenDevice open, DriverFactory create) {
+    thread_ = std::thread([this, open = std::move(open), create = std::move(create)] { run(open, create); });
+}
+
+void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
+    auto backend = open();
+    if (!backend) {
+        mailbox_.post([&events = events_, error = backend.error()] { events.device_failed(error); });
+        return;
+    }
+    DriverHost host(**backend, mailbox_, events_);
+    const auto driver = create(host);
+    if (const auto started = driver->start(); !started) {
+        mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });
+        return;
+    }
+    mailbox_.post([&events = events_, size = driver->read_size()] { events.device_started(size); });
+    const auto served = serve(**backend, *driver);
+    if (served) {
+        driver->stop();
+        return;
+    }
+    log::warning(served.error().text());
+    mailbox_.post([&events = events_] { events.device_gone(); });
+}
+
+Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
+    auto next_tick = Clock::now();
+    while (!stopping_) {
+        auto job = queue_.take();
+        if (job) {
+            (*job)(driver);
+        }
+        deliver(backend, driver);
+        if (Clock::now() >= next_tick) {
+            next_tick = Clock::now() + std::clamp(driver.tick(), shortest_tick, longest_tick);
+        }
+        // With jobs waiting this only collects what has arrived, and notices that the device has gone.
+        const auto until = job ? Deadline::after(std::chrono::milliseconds(0)) : Deadline::at(next_tick);
+        PLUGFS_TRY(backend.wait_activity(queue_.wake_fd(), until));
+    }
+    return {};
+}
+
+void DeviceThread::deliver(usb::Backend& backend, Driver& driver) {
+    while (auto arrival = backend.next_arrival()) {
+        driver.arrived(arrival->endpoint, arrival->packet);
+    }
+}
+
+}  // namespace plugfs::kit

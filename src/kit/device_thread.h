@@ -1,0 +1,61 @@
+// DeviceThread: where the driver lives. One thread that opens the device, starts the driver and runs its jobs one at a
+// time; between jobs it hands the driver the packets that have arrived and lets it keep house.
+//
+// What the driver reports goes through the mailbox to the FUSE thread, which owns everything that users see.
+#pragma once
+
+#include "kit/device_queue.h"
+#include "kit/mailbox.h"
+#include "usb/backend.h"
+
+#include <plugfs/driver.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+
+namespace plugfs::kit {
+
+// What the FUSE thread wants to hear; all functions are called there.
+class DeviceEvents {
+  public:
+    virtual ~DeviceEvents() = default;
+    virtual void device_started(std::size_t read_size) = 0;
+    virtual void device_failed(const Error& error) = 0;  // it could not be opened, or the driver could not start
+    virtual void device_gone() = 0;                      // ENODEV; the thread has ended
+    virtual void device_added(Key folder, const Entry& entry) = 0;
+    virtual void device_removed(Key key) = 0;
+    virtual void device_changed(const Entry& entry) = 0;
+    virtual void device_list_again(Key folder) = 0;
+    virtual void device_described(std::string json) = 0;
+    virtual void device_event(const std::string& json) = 0;
+};
+
+using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
+
+class DeviceThread {
+  public:
+    // `queue`, `mailbox` and `events` must outlive this.
+    DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events);
+    // Ends the thread after the job under way; the driver closes the device.
+    ~DeviceThread();
+    DeviceThread(const DeviceThread&) = delete;
+    DeviceThread& operator=(const DeviceThread&) = delete;
+
+    void start(OpenDevice open, DriverFactory create);
+
+  private:
+    class DriverHost;
+    void run(const OpenDevice& open, const DriverFactory& create);
+    Result<void> serve(usb::Backend& backend, Driver& driver);
+    void deliver(usb::Backend& backend, Driver& driver);
+
+    DeviceQueue& queue_;
+    Mailbox& mailbox_;
+    DeviceEvents& events_;
+    std::atomic<bool> stopping_ = false;
+    std::thread thread_;
+};
+
+}  // namespace plugfs::kit

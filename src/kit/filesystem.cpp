@@ -1,0 +1,217 @@
+#include "kit/filesystem.h"
+
+#include "common/log.h"
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+namespace plugfs::kit {
+
+namespace {
+
+// Names and attributes stay in the kernel until we say otherwise; this is for what is missed.
+constexpr double cache_seconds = 3600;
+constexpr double missing_seconds = 60;
+
+}  // namespace
+
+Filesystem::Filesystem(DeviceQueue& queue, Mailbox& mailbox, Ownership ownership)
+    : queue_(queue), mailbox_(mailbox), ownership_(ownership) {
+    (void)::clock_gettime(CLOCK_REALTIME, &started_);
+    tree_.add_own("device.json", Content::text).size = description_.size();
+    (void)tree_.add_own("events", Content::events);
+}
+
+Filesystem::~Filesystem() {
+    for (auto* handle : pollers_) {
+        fuse_pollhandle_destroy(handle);
+    }
+}
+
+void Filesystem::connect(Session& session, Notifier& notifier) {
+    session_ = &session;
+    notifier_ = &notifier;
+}
+
+void Filesystem::initialise(fuse_conn_info& connection) {
+    // Splicing was measured to be slower than writing from memory; locks stay in the kernel.
+    connection.want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS_AUTO);
+    connection.want |= connection.capable & static_cast<unsigned>(FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
+                                                                  FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS);
+    connection.max_write = fuse_max_write;
+}
+
+struct stat Filesystem::attributes(const Node& node) const {
+    struct stat status {};
+    const bool folder = node.kind == Kind::directory;
+    status.st_ino = node.inode;
+    status.st_mode = (folder ? S_IFDIR | 0555U : S_IFREG | 0444U) & ~ownership_.umask;
+    status.st_nlink = 1;  // for a folder: "not counted"; 2 would tell find(1) that it has no sub-folders
+    status.st_uid = ownership_.uid;
+    status.st_gid = ownership_.gid;
+    status.st_size = static_cast<off_t>(node.content == Content::events ? events_.size() : node.size);
+    status.st_blocks = (status.st_size + 511) / 512;
+    status.st_blksize = static_cast<blksize_t>(read_size_);
+    if (node.content != Content::driver || node.inode == root_inode) {
+        status.st_mtim = started_;
+        if (node.content == Content::events) {
+            (void)::clock_gettime(CLOCK_REALTIME, &status.st_mtim);
+        }
+    } else {
+        status.st_mtim.tv_sec = node.modified.value_or(0);
+    }
+    status.st_ctim = status.st_mtim;
+    status.st_atim = status.st_mtim;
+    return status;
+}
+
+fuse_entry_param Filesystem::entry_for(const Node& node) const {
+    fuse_entry_param entry{};
+    entry.ino = node.inode;
+    entry.attr = attributes(node);
+    entry.entry_timeout = cache_seconds;
+    entry.attr_timeout = node.content == Content::events ? 0 : cache_seconds;
+    return entry;
+}
+
+void Filesystem::get_attributes(fuse_req_t request, std::uint64_t inode) {
+    const Node* node = tree_.find(inode);
+    if (node == nullptr) {
+        fuse_reply_err(request, ESTALE);
+        return;
+    }
+    const struct stat status = attributes(*node);
+    fuse_reply_attr(request, &status, node->content == Content::events ? 0 : cache_seconds);
+}
+
+void Filesystem::lookup(fuse_req_t request, std::uint64_t parent, const char* name) {
+    Node* folder = tree_.find(parent);
+    if (folder == nullptr || folder->kind != Kind::directory) {
+        fuse_reply_err(request, folder == nullptr ? ESTALE : ENOTDIR);
+        return;
+    }
+    bool answered = false;
+    answer_lookup(request, *folder, name, folder->listed == Listed::yes, answered);
+    if (answered) {
+        return;
+    }
+    if (dead_) {
+        fuse_reply_err(request, visible_code(*dead_));
+        return;
+    }
+    const PendingId id = last_pending_ + 1;
+    const auto resume = [this, id, request, parent, wanted = std::string(name)] {
+        Node* at = tree_.find(parent);
+        bool done = false;
+        if (at == nullptr) {
+            fuse_reply_err(request, ESTALE);
+            done = true;
+        } else {
+            answer_lookup(request, *at, wanted, at->listed == Listed::yes, done);
+        }
+        if (done) {
+            finish(id);
+        }
+    };
+    wait(request, resume, [this, request, what = Tree::path(*folder)](const Error& error) {
+        reply_error(request, error, "list " + plugfs::quoted(what));
+    });
+    folder_work_[parent].waiting.push_back(id);
+    want_listing(*folder);
+}
+
+void Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::string& name, bool complete,
+                               bool& answered) {
+    Node* node = Tree::child(folder, name);
+    answered = node != nullptr || complete;
+    if (node != nullptr) {
+        ++node->lookups;
+        const auto entry = entry_for(*node);
+        if (fuse_reply_entry(request, &entry) == -ENOENT) {
+            --node->lookups;  // interrupted: the kernel did not take the reference
+        }
+    } else if (complete) {
+        fuse_entry_param missing{};
+        missing.entry_timeout = missing_seconds;
+        fuse_reply_entry(request, &missing);
+    }
+}
+
+void Filesystem::statistics(fuse_req_t request) {
+    if (dead_) {
+        fuse_reply_err(request, visible_code(*dead_));
+        return;
+    }
+    const PendingId id = last_pending_ + 1;
+    wait(
+        request, [] {}, [this, request](const Error& error) { reply_error(request, error, "free space"); });
+    queue_.add(Priority::metadata, [this, id](Driver& driver) {
+        mailbox_.post([this, id, space = driver.space()] {
+            const auto found = pending_.find(id);
+            if (found == pending_.end()) {
+                return;
+            }
+            const fuse_req_t request_now = found->second.request;
+            finish(id);
+            if (!space && space.error().code != ENOTSUP) {
+                reply_error(request_now, space.error(), "free space");
+                return;
+            }
+            struct statvfs numbers {};
+            numbers.f_bsize = 4096;
+            numbers.f_frsize = 4096;
+            numbers.f_namemax = 255;
+            if (space) {
+                numbers.f_blocks = space->total / numbers.f_frsize;
+                numbers.f_bfree = space->available / numbers.f_frsize;
+                numbers.f_bavail = numbers.f_bfree;
+            }
+            fuse_reply_statfs(request_now, &numbers);
+        });
+    });
+}
+
+int Filesystem::visible_code(const Error& error) {
+    // What a program can make sense of; everything else is "the device failed".
+    constexpr int known[] = {ENODEV, ENOENT,  EACCES, EPERM, EROFS,  ENOSPC, ENOTSUP, EINVAL, EISDIR,
+                             EBUSY,  ENOTDIR, ENOMEM, EFBIG, ESTALE, EINTR,  EUCLEAN, EEXIST, ENAMETOOLONG};
+    const bool fits = std::find(std::begin(known), std::end(known), error.code) != std::end(known);
+    return fits ? error.code : EIO;
+}
+
+void Filesystem::reply_error(fuse_req_t request, const Error& error, std::string_view what) {
+    log::error(std::string(what) + ": " + error.text());
+    fuse_reply_err(request, visible_code(error));
+}
+
+Filesystem::PendingId Filesystem::wait(fuse_req_t request, std::function<void()> resume,
+                                       std::function<void(const Error&)> fail) {
+    const PendingId id = ++last_pending_;
+    pending_[id] = {request, std::move(resume), std::move(fail)};
+    fuse_req_interrupt_func(request, on_interrupt, this);
+    return id;
+}
+
+void Filesystem::finish(PendingId id) {
+    pending_.erase(id);
+}
+
+void Filesystem::on_interrupt(fuse_req_t request, void* self) {
+    // libfuse holds the request's lock here: answer later.
+    static_cast<Filesystem*>(self)->interrupted_.push_back(request);
+}
+
+void Filesystem::answer_interrupted() {
+    for (const auto request : std::exchange(interrupted_, {})) {
+        const auto found = std::find_if(pending_.begin(), pending_.end(),
+                                        [request](const auto& item) { return item.second.request == request; });
+        if (found != pending_.end()) {
+            pending_.erase(found);
+            fuse_reply_err(request, EINTR);
+        }
+    }
+}
+
+}  // namespace plugfs::kit

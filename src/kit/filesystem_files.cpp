@@ -1,0 +1,217 @@
+// Filesystem: files. Those of the device, through their ReadCache; device.json; and the stream of events.
+
+#include "common/log.h"
+#include "kit/filesystem.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+namespace plugfs::kit {
+
+namespace {
+constexpr std::size_t poller_limit = 256;
+}  // namespace
+
+void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& info) {
+    Node* node = tree_.find(inode);
+    if (node == nullptr || node->kind != Kind::file) {
+        fuse_reply_err(request, node == nullptr ? ESTALE : EISDIR);
+        return;
+    }
+    if (node->content == Content::events) {
+        info.fh = ++last_handle_;
+        info.direct_io = 1;  // it grows: the kernel must not remember where it ended
+        event_readers_[info.fh] = events_.open();
+    } else {
+        info.keep_cache = 1;  // we say when the content changes
+    }
+    if (node->content == Content::driver) {
+        auto& file = open_files_[inode];
+        ++file.handles;
+        if (file.cache == nullptr) {
+            file.cache = cache_for(*node);
+        }
+    }
+    if (fuse_reply_open(request, &info) == -ENOENT) {
+        event_readers_.erase(info.fh);
+    }
+}
+
+void Filesystem::release(fuse_req_t request, std::uint64_t inode, const fuse_file_info& info) {
+    event_readers_.erase(info.fh);
+    if (const auto file = open_files_.find(inode); file != open_files_.end() && --file->second.handles == 0) {
+        open_files_.erase(file);
+    }
+    fuse_reply_err(request, 0);
+}
+
+void Filesystem::read(fuse_req_t request, std::uint64_t inode, std::size_t size, std::uint64_t offset,
+                      const fuse_file_info& info) {
+    Node* node = tree_.find(inode);
+    if (node == nullptr) {
+        fuse_reply_err(request, ESTALE);
+        return;
+    }
+    switch (node->content) {
+        case Content::events:
+            read_events(request, size, offset, info);
+            break;
+        case Content::text: {
+            const auto part = offset < description_.size() ? std::string_view(description_).substr(offset, size) : "";
+            fuse_reply_buf(request, part.data(), part.size());
+            break;
+        }
+        case Content::driver:
+            read_driver_file(request, *node, size, offset);
+            break;
+    }
+}
+
+void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset) {
+    if (dead_) {
+        fuse_reply_err(request, visible_code(*dead_));
+        return;
+    }
+    if (node.parent == nullptr) {
+        fuse_reply_err(request, ENOENT);  // removed on the device while it was open
+        return;
+    }
+    auto& file = open_files_[node.inode];
+    if (file.cache == nullptr) {
+        file.cache = cache_for(node);
+    }
+    const auto cache = file.cache;
+    const PendingId id = wait(
+        request, [] {}, [this, request](const Error& error) { reply_error(request, error, "read"); });
+    cache->read(offset, size, node.size,
+                [this, id, what = node.inode](const Error* error, std::span<const iovec> parts) {
+                    const auto found = pending_.find(id);
+                    if (found == pending_.end()) {
+                        return;  // interrupted meanwhile
+                    }
+                    const fuse_req_t waiting = found->second.request;
+                    finish(id);
+                    if (error != nullptr) {
+                        const Node* at = tree_.find(what);
+                        reply_error(waiting, *error, "read " + plugfs::quoted(at != nullptr ? Tree::path(*at) : "?"));
+                    } else {
+                        fuse_reply_iov(waiting, parts.data(), static_cast<int>(parts.size()));
+                    }
+                });
+}
+
+std::shared_ptr<ReadCache> Filesystem::cache_for(Node& node) {
+    const ReadCache::Limits limits{read_size_, 2 * read_size_};
+    // The functions need the cache that holds them, but must not keep it alive.
+    auto self = std::make_shared<std::weak_ptr<ReadCache>>();
+    auto cache = std::make_shared<ReadCache>(
+        limits, [this, self, key = node.key](const std::shared_ptr<Block>& block) { fetch(*self, key, block); },
+        [this](const Block& block) { queue_.hurry(block.job, Priority::demanded); });
+    *self = cache;
+    return cache;
+}
+
+void Filesystem::fetch(const std::weak_ptr<ReadCache>& cache, Key key, const std::shared_ptr<Block>& block) {
+    const auto priority = block->ahead ? Priority::ahead : Priority::demanded;
+    block->job = queue_.add(priority, [this, cache, key, block](Driver& driver) {
+        // Allocated only now, so that a long queue holds no memory.
+        block->bytes = std::make_unique_for_overwrite<std::byte[]>(block->wanted);
+        auto got = driver.read(key, block->offset, {block->bytes.get(), block->wanted});
+        mailbox_.post([cache, block, got = std::move(got)] {
+            if (got) {
+                block->length = std::min(*got, block->wanted);
+                block->state = Block::State::ready;
+            } else {
+                block->error = got.error();
+                block->state = Block::State::failed;
+            }
+            if (const auto alive = cache.lock()) {
+                alive->completed(block);
+            }
+        });
+    });
+}
+
+void Filesystem::read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info) {
+    const auto reader = event_readers_.find(info.fh);
+    if (reader == event_readers_.end()) {
+        fuse_reply_err(request, EBADF);
+        return;
+    }
+    const auto part = reader->second.read(events_, offset, size);
+    fuse_reply_buf(request, part.data(), part.size());
+}
+
+void Filesystem::poll(fuse_req_t request, std::uint64_t inode, const fuse_file_info& info, fuse_pollhandle* handle) {
+    const Node* node = tree_.find(inode);
+    unsigned ready = POLLIN;
+    if (node != nullptr && node->content == Content::events) {
+        const auto reader = event_readers_.find(info.fh);
+        if (reader != event_readers_.end() && reader->second.at_end(events_)) {
+            ready = 0;
+        }
+        if (pollers_.size() >= poller_limit) {
+            wake_pollers();  // they look, find nothing, and come back
+        }
+        if (handle != nullptr) {
+            pollers_.push_back(handle);
+        }
+    } else if (handle != nullptr) {
+        fuse_pollhandle_destroy(handle);
+    }
+    fuse_reply_poll(request, ready);
+}
+
+void Filesystem::wake_pollers() {
+    for (auto* handle : std::exchange(pollers_, {})) {
+        (void)fuse_lowlevel_notify_poll(handle);
+        fuse_pollhandle_destroy(handle);
+    }
+}
+
+void Filesystem::device_started(std::size_t read_size) {
+    read_size_ = std::clamp<std::size_t>(read_size, 4096, std::size_t{4} << 20U);
+    if (on_state) {
+        on_state(nullptr);
+    }
+}
+
+void Filesystem::device_failed(const Error& error) {
+    dead_ = error;
+    for (auto& [id, pending] : std::exchange(pending_, {})) {
+        pending.fail(error);
+    }
+    if (on_state) {
+        on_state(&error);
+    }
+}
+
+void Filesystem::device_gone() {
+    device_failed(fail(ENODEV, "device", "it is gone"));
+}
+
+void Filesystem::device_described(std::string json) {
+    description_ = std::move(json);
+    if (!description_.ends_with('\n')) {
+        description_ += '\n';
+    }
+    if (Node* node = Tree::child(tree_.root(), "device.json")) {
+        node->size = description_.size();
+        notifier_->inode_changed(node->inode, true);
+    }
+}
+
+void Filesystem::device_event(const std::string& json) {
+    if (json.size() < 3 || json.front() != '{' || json.find('\n') != std::string::npos) {
+        log::warning("event: not one JSON object in a line: " + plugfs::quoted(json));
+        return;
+    }
+    events_.append(json);
+    if (const Node* node = Tree::child(tree_.root(), "events")) {
+        notifier_->inode_changed(node->inode, false);
+    }
+    wake_pollers();
+}
+
+}  // namespace plugfs::kit

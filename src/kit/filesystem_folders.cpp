@@ -1,0 +1,270 @@
+// Filesystem: folders. Listing them when they are looked at, reading them, and following the device's own changes.
+
+#include "common/log.h"
+#include "kit/filesystem.h"
+
+#include <algorithm>
+
+namespace plugfs::kit {
+
+namespace {
+
+// Offsets of "." and ".."; every other entry's offset is its inode, which does not change from one worker to the next.
+constexpr std::uint64_t self_offset = 1;
+constexpr std::uint64_t parent_offset = 2;
+
+// A folder that says it has more is lying or broken; 1,000,000 entries take about 300 MB.
+constexpr std::size_t entry_limit = 1'000'000;
+
+}  // namespace
+
+void Filesystem::open_folder(fuse_req_t request, std::uint64_t inode, fuse_file_info& info) {
+    const Node* node = tree_.find(inode);
+    if (node == nullptr) {
+        fuse_reply_err(request, ESTALE);
+        return;
+    }
+    // The kernel keeps the listing until it is told that it has changed.
+    info.cache_readdir = 1;
+    info.keep_cache = 1;
+    fuse_reply_open(request, &info);
+}
+
+void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_t size, std::uint64_t offset,
+                             bool plus) {
+    Node* folder = tree_.find(inode);
+    if (folder == nullptr) {
+        fuse_reply_err(request, ESTALE);
+        return;
+    }
+    if (folder->listed == Listed::yes) {
+        answer_folder(request, *folder, size, offset, plus);
+        return;
+    }
+    if (dead_) {
+        fuse_reply_err(request, visible_code(*dead_));
+        return;
+    }
+    const PendingId id = last_pending_ + 1;
+    const auto resume = [this, id, request, inode, size, offset, plus] {
+        Node* at = tree_.find(inode);
+        if (at != nullptr && at->listed != Listed::yes) {
+            return;
+        }
+        finish(id);
+        if (at == nullptr) {
+            fuse_reply_err(request, ESTALE);
+        } else {
+            answer_folder(request, *at, size, offset, plus);
+        }
+    };
+    wait(request, resume, [this, request, what = Tree::path(*folder)](const Error& error) {
+        reply_error(request, error, "list " + plugfs::quoted(what));
+    });
+    folder_work_[inode].waiting.push_back(id);
+    want_listing(*folder);
+}
+
+void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t size, std::uint64_t offset, bool plus) {
+    std::vector<char> buffer(size);
+    std::size_t used = 0;
+    std::vector<Node*> referenced;
+    // False when it does not fit any more.
+    const auto add = [&](const Node& node, const char* name, std::uint64_t next) {
+        std::size_t need = 0;
+        if (plus) {
+            const auto entry = entry_for(node);
+            need = fuse_add_direntry_plus(request, buffer.data() + used, size - used, name, &entry,
+                                          static_cast<off_t>(next));
+        } else {
+            const struct stat status = attributes(node);
+            need =
+                fuse_add_direntry(request, buffer.data() + used, size - used, name, &status, static_cast<off_t>(next));
+        }
+        if (need > size - used) {
+            return false;
+        }
+        used += need;
+        return true;
+    };
+    bool room = true;
+    if (offset < self_offset) {
+        room = add(folder, ".", self_offset);
+    }
+    if (room && offset < parent_offset) {
+        room = add(folder.parent != nullptr ? *folder.parent : folder, "..", parent_offset);
+    }
+    for (auto at = folder.children.upper_bound(offset); room && at != folder.children.end(); ++at) {
+        room = add(*at->second, at->second->name.c_str(), at->first);
+        if (room && plus) {
+            referenced.push_back(at->second);
+        }
+    }
+    // With the attributes the kernel takes a reference to each entry, but not to "." and "..".
+    for (Node* node : referenced) {
+        ++node->lookups;
+    }
+    if (fuse_reply_buf(request, buffer.data(), used) == -ENOENT) {
+        for (Node* node : referenced) {
+            --node->lookups;
+        }
+    }
+}
+
+void Filesystem::want_listing(Node& folder) {
+    if (folder.listed == Listed::no) {
+        folder.listed = Listed::running;
+        ++folder.generation;
+        list_part(folder.inode, folder.key, 0, Priority::metadata);
+    }
+}
+
+void Filesystem::list_part(std::uint64_t folder, Key key, std::uint64_t cursor, Priority priority) {
+    queue_.add(priority, [this, folder, key, cursor](Driver& driver) {
+        mailbox_.post(
+            [this, folder, part = driver.list(key, cursor)]() mutable { listed_part(folder, std::move(part)); });
+    });
+}
+
+void Filesystem::listed_part(std::uint64_t inode, Result<Listing> part) {
+    Node* folder = tree_.find(inode);
+    if (folder == nullptr || folder->listed != Listed::running) {
+        return;
+    }
+    if (!part) {
+        listing_ended(*folder, &part.error());
+        return;
+    }
+    for (const auto& entry : part->entries) {
+        take_in(*folder, entry, false);
+    }
+    if (folder->children.size() > entry_limit) {
+        const Error error = fail(EIO, "list", "more than " + std::to_string(entry_limit) + " entries");
+        listing_ended(*folder, &error);
+    } else if (part->next == 0) {
+        listing_ended(*folder, nullptr);
+    } else {
+        resume_waiting(*folder);
+        // Behind those who wait for data now: a long listing must not hold them up.
+        list_part(inode, folder->key, part->next, Priority::demanded);
+    }
+}
+
+void Filesystem::listing_ended(Node& folder, const Error* error) {
+    folder.listed = error == nullptr ? Listed::yes : Listed::no;
+    if (error == nullptr) {
+        // What an earlier listing had and this one has not is gone.
+        std::vector<Node*> gone;
+        for (const auto& [inode, child] : folder.children) {
+            if (child->content == Content::driver && child->generation != folder.generation) {
+                gone.push_back(child);
+            }
+        }
+        for (Node* node : gone) {
+            take_out(*node);
+        }
+        resume_waiting(folder);
+        return;
+    }
+    const auto work = folder_work_.extract(folder.inode);
+    if (work.empty()) {
+        return;
+    }
+    for (const PendingId id : work.mapped().waiting) {
+        if (auto pending = pending_.extract(id); !pending.empty()) {
+            pending.mapped().fail(*error);
+        }
+    }
+}
+
+void Filesystem::resume_waiting(Node& folder) {
+    auto work = folder_work_.extract(folder.inode);
+    if (work.empty()) {
+        return;
+    }
+    const std::uint64_t inode = folder.inode;
+    std::vector<PendingId> still_waiting;
+    for (const PendingId id : work.mapped().waiting) {
+        if (const auto found = pending_.find(id); found != pending_.end()) {
+            const auto resume = found->second.resume;
+            resume();
+            if (pending_.count(id) != 0) {
+                still_waiting.push_back(id);
+            }
+        }
+    }
+    if (!still_waiting.empty()) {
+        auto& waiting = folder_work_[inode].waiting;
+        waiting.insert(waiting.end(), still_waiting.begin(), still_waiting.end());
+    }
+}
+
+void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
+    auto change = tree_.add(folder, entry);
+    if (!change) {
+        log::warning("in " + plugfs::quoted(Tree::path(folder)) + ": skipped " + change.error().text());
+        return;
+    }
+    if (change->old_parent != 0) {
+        notifier_->name_changed(change->old_parent, change->old_name);
+        notifier_->inode_changed(change->old_parent, true);
+    }
+    const bool had_been_listed = folder.generation > 1 || announce;
+    if (change->appeared && had_been_listed) {
+        notifier_->name_changed(folder.inode, change->node->name);
+        notifier_->inode_changed(folder.inode, true);
+    }
+    if (change->content_changed && !change->appeared) {
+        if (const auto file = open_files_.find(change->node->inode); file != open_files_.end()) {
+            file->second.cache->clear();
+        }
+        notifier_->inode_changed(change->node->inode, true);
+    }
+}
+
+void Filesystem::take_out(Node& node) {
+    if (node.parent != nullptr) {
+        notifier_->removed(node.parent->inode, node.inode, node.name);
+        notifier_->inode_changed(node.parent->inode, true);
+    }
+    tree_.remove(node);
+}
+
+void Filesystem::device_added(Key key, const Entry& entry) {
+    Node* folder = tree_.find_key(key);
+    if (folder != nullptr && folder->kind == Kind::directory && folder->listed != Listed::no) {
+        take_in(*folder, entry, true);
+        resume_waiting(*folder);
+    }
+}
+
+void Filesystem::device_removed(Key key) {
+    Node* node = tree_.find_key(key);
+    if (node != nullptr && node->inode != root_inode) {
+        take_out(*node);
+    }
+}
+
+void Filesystem::device_changed(const Entry& entry) {
+    Node* node = tree_.find_key(entry.key);
+    if (node != nullptr && node->parent != nullptr) {
+        take_in(*node->parent, entry, true);
+        // The same size and time, and yet the device says that it changed.
+        if (const auto file = open_files_.find(node->inode); file != open_files_.end()) {
+            file->second.cache->clear();
+        }
+        notifier_->inode_changed(node->inode, true);
+    }
+}
+
+void Filesystem::device_list_again(Key key) {
+    Node* folder = tree_.find_key(key);
+    if (folder == nullptr || folder->kind != Kind::directory || folder->listed == Listed::no) {
+        return;
+    }
+    // Listed anew at once, not at the next look: the kernel answers from its own caches and would never ask.
+    folder->listed = Listed::no;
+    want_listing(*folder);
+}
+
+}  // namespace plugfs::kit

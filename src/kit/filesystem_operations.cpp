@@ -1,0 +1,99 @@
+// From libfuse's C functions to Filesystem's. Exceptions end here: the only one left is bad_alloc, which becomes
+// ENOMEM.
+
+#include "kit/filesystem.h"
+
+#include <new>
+
+namespace plugfs::kit {
+
+namespace {
+
+template <class Function>
+void guarded(fuse_req_t request, const Function& function) {
+    try {
+        function(Session::client_of<Filesystem>(request));
+    } catch (const std::bad_alloc&) {
+        fuse_reply_err(request, ENOMEM);
+    }
+}
+
+}  // namespace
+
+struct Operations {
+    static void init(void* self, fuse_conn_info* connection) {
+        static_cast<Session*>(self)->client<Filesystem>().initialise(*connection);
+    }
+    static void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+        guarded(request, [&](Filesystem& fs) { fs.lookup(request, parent, name); });
+    }
+    static void forget(fuse_req_t request, fuse_ino_t inode, uint64_t count) {
+        Session::client_of<Filesystem>(request).forget(inode, count);
+        fuse_reply_none(request);
+    }
+    static void forget_multi(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
+        for (size_t i = 0; i < count; ++i) {
+            Session::client_of<Filesystem>(request).forget(forgets[i].ino, forgets[i].nlookup);
+        }
+        fuse_reply_none(request);
+    }
+    static void getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*info*/) {
+        guarded(request, [&](Filesystem& fs) { fs.get_attributes(request, inode); });
+    }
+    static void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
+        guarded(request, [&](Filesystem& fs) { fs.open(request, inode, *info); });
+    }
+    static void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
+        guarded(request, [&](Filesystem& fs) { fs.release(request, inode, *info); });
+    }
+    static void read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info* info) {
+        guarded(request,
+                [&](Filesystem& fs) { fs.read(request, inode, size, static_cast<std::uint64_t>(offset), *info); });
+    }
+    static void poll(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info, fuse_pollhandle* handle) {
+        guarded(request, [&](Filesystem& fs) { fs.poll(request, inode, *info, handle); });
+    }
+    static void opendir(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
+        guarded(request, [&](Filesystem& fs) { fs.open_folder(request, inode, *info); });
+    }
+    static void releasedir(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* /*info*/) {
+        fuse_reply_err(request, 0);
+    }
+    static void readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info* /*info*/) {
+        guarded(request, [&](Filesystem& fs) {
+            fs.read_folder(request, inode, size, static_cast<std::uint64_t>(offset), false);
+        });
+    }
+    static void readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info* /*info*/) {
+        guarded(request, [&](Filesystem& fs) {
+            fs.read_folder(request, inode, size, static_cast<std::uint64_t>(offset), true);
+        });
+    }
+    static void statfs(fuse_req_t request, fuse_ino_t /*inode*/) {
+        guarded(request, [&](Filesystem& fs) { fs.statistics(request); });
+    }
+};
+
+const fuse_lowlevel_ops& Filesystem::operations() {
+    static const fuse_lowlevel_ops table = [] {
+        fuse_lowlevel_ops ops{};
+        ops.init = Operations::init;
+        ops.lookup = Operations::lookup;
+        ops.forget = Operations::forget;
+        ops.forget_multi = Operations::forget_multi;
+        ops.getattr = Operations::getattr;
+        ops.open = Operations::open;
+        ops.release = Operations::release;
+        ops.read = Operations::read;
+        ops.poll = Operations::poll;
+        ops.opendir = Operations::opendir;
+        ops.releasedir = Operations::releasedir;
+        ops.readdir = Operations::readdir;
+        ops.readdirplus = Operations::readdirplus;
+        ops.statfs = Operations::statfs;
+        return ops;
+    }();
+    return table;
+}
+
+}  // namespace plugfs::kit

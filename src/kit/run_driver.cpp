@@ -1,0 +1,234 @@
+// run_driver(): a worker's life, from the first line of main() to its exit.
+//
+//   locked down -> told what to serve (start) -> vault mapped, session begun -> serving -> told to stop, or unmounted
+//   -> device closed
+//
+// Two threads do the work: this one speaks FUSE, the device thread runs the driver; a third tells the kernel about
+// changes.
+
+#include "common/channel.h"
+#include "common/log.h"
+#include "common/worker_contract.h"
+#include "kit/filesystem.h"
+#include "kit/lockdown.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstdio>
+
+namespace plugfs {
+
+namespace {
+
+using namespace kit;
+using nlohmann::json;
+
+constexpr std::chrono::seconds start_deadline{30};
+constexpr std::chrono::seconds usbredir_deadline{10};
+// The heartbeat in the vault goes up at least this often.
+constexpr int heartbeat_ms = 250;
+
+bool started_by_supervisor() {
+    int type = 0;
+    socklen_t length = sizeof type;
+    return ::getsockopt(worker::control_fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+}
+
+Result<json> wait_for_start(Channel& channel) {
+    const auto deadline = Deadline::after(start_deadline);
+    while (!deadline.expired()) {
+        pollfd ready{channel.fd(), POLLIN, 0};
+        if (::poll(&ready, 1, deadline.remaining_ms()) < 0 && errno != EINTR) {
+            return fail(errno, "poll");
+        }
+        PLUGFS_ASSIGN(auto message, channel.receive());
+        if (!message) {
+            continue;
+        }
+        if ((*message)["type"] != "start" || message->value("version", 0) != worker::contract_version) {
+            return fail(EPROTO, "start message", "supervisor and driver are of different versions");
+        }
+        return std::move(*message);
+    }
+    return fail(ETIMEDOUT, "start message");
+}
+
+Result<std::unique_ptr<usb::Backend>> open_device(const std::string& transport) {
+    UniqueFd device(worker::device_fd);
+    if (transport == "usbfs") {
+        return usb::open_libusb(std::move(device));
+    }
+    if (transport == "usbredir") {
+        return usb::open_usbredir(std::move(device), Deadline::after(usbredir_deadline));
+    }
+    return fail(EPROTO, "start message", "transport " + plugfs::quoted(transport));
+}
+
+// All parts of a worker, in the order in which they depend on each other.
+class Worker {
+  public:
+    Worker(Channel channel, DriverInfo info, std::vector<Layer> layers)
+        : channel_(std::move(channel)), info_(info), layers_(std::move(layers)) {}
+
+    Result<void> set_up(const json& start, const DriverFactory& create);
+    Result<void> serve();
+    void close_device() { device_.reset(); }
+    void report(const Error& error) {
+        (void)channel_.send(
+            {{"type", "failed"}, {"code", error.code}, {"stage", error.stage}, {"detail", error.detail}});
+    }
+
+  private:
+    void on_state(const Error* error);
+    // False when told to stop.
+    Result<bool> handle_messages();
+
+    Channel channel_;
+    DriverInfo info_;
+    std::vector<Layer> layers_;
+    std::optional<VaultMapping> vault_;
+    std::unique_ptr<DeviceQueue> queue_;
+    std::unique_ptr<Mailbox> mailbox_;
+    std::unique_ptr<Filesystem> filesystem_;
+    std::unique_ptr<Session> session_;
+    std::unique_ptr<Notifier> notifier_;
+    std::unique_ptr<DeviceThread> device_;
+};
+
+Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
+    bool locked = false;
+    PLUGFS_ASSIGN(vault_, VaultMapping::open(worker::vault_fd, locked));
+    if (!locked) {
+        log::warning("vault: could not be locked in memory (RLIMIT_MEMLOCK); a crash may cost a request");
+    }
+    PLUGFS_ASSIGN(queue_, DeviceQueue::create());
+    PLUGFS_ASSIGN(mailbox_, Mailbox::create());
+    const Ownership ownership{start.value("uid", 0U), start.value("gid", 0U), start.value("umask", 022U)};
+    filesystem_ = std::make_unique<Filesystem>(*queue_, *mailbox_, ownership);
+    filesystem_->on_state = [this](const Error* error) { on_state(error); };
+    PLUGFS_ASSIGN(session_,
+                  Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));
+    notifier_ = std::make_unique<Notifier>(*session_);
+    filesystem_->connect(*session_, *notifier_);
+    device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_);
+    device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create);
+    return session_->begin();
+}
+
+void Worker::on_state(const Error* error) {
+    if (error == nullptr) {
+        json layers = json::object();
+        for (const auto& layer : layers_) {
+            layers[layer.name] = layer.status;
+        }
+        (void)channel_.send(
+            {{"type", "ready"}, {"driver", info_.name}, {"version", info_.version}, {"sandbox", layers}});
+    } else if (error->code == ENODEV) {
+        (void)channel_.send({{"type", "gone"}});
+    } else {
+        report(*error);
+    }
+}
+
+Result<bool> Worker::handle_messages() {
+    while (true) {
+        PLUGFS_ASSIGN(const auto message, channel_.receive());
+        if (!message) {
+            return true;
+        }
+        if ((*message)["type"] == "stop") {
+            return false;
+        }
+        log::warning("unknown message from the supervisor: " + plugfs::quoted(message->dump()));
+    }
+}
+
+Result<void> Worker::serve() {
+    while (true) {
+        vault_->header().heartbeat.fetch_add(1, std::memory_order_relaxed);
+        std::array<pollfd, 3> ready = {{{channel_.fd(), POLLIN, 0},
+                                        {mailbox_->fd(), POLLIN, 0},
+                                        {session_->can_take() ? session_->fd() : -1, POLLIN, 0}}};
+        if (::poll(ready.data(), ready.size(), heartbeat_ms) < 0 && errno != EINTR) {
+            return fail(errno, "poll");
+        }
+        if (ready[0].revents != 0) {
+            PLUGFS_ASSIGN(const bool go_on, handle_messages());
+            if (!go_on) {
+                return {};
+            }
+        }
+        if (ready[1].revents != 0) {
+            mailbox_->run_all();
+        }
+        if (ready[2].revents != 0) {
+            const auto served = session_->serve();
+            filesystem_->answer_interrupted();
+            if (!served) {
+                // ENODEV: unmounted, which ends a worker in good order.
+                return served.error().code == ENODEV ? Result<void>() : served;
+            }
+        }
+    }
+}
+
+int live(const DriverInfo& info, const DriverFactory& create) {
+    auto layers = lock_down();
+    Channel channel{UniqueFd(worker::control_fd)};
+    if (!layers) {
+        log::error(layers.error().text());
+        (void)channel.send({{"type", "failed"},
+                            {"code", layers.error().code},
+                            {"stage", layers.error().stage},
+                            {"detail", layers.error().detail}});
+        return 1;
+    }
+    auto start = wait_for_start(channel);
+    if (!start) {
+        log::error(start.error().text());
+        return 1;
+    }
+    LogLevel level = LogLevel::info;
+    (void)log::parse_level(start->value("log", "info"), level);
+    log::set_up(info.name, level);
+    Worker worker(std::move(channel), info, std::move(*layers));
+    auto status = worker.set_up(*start, create);
+    if (!status) {
+        worker.report(status.error());
+    } else {
+        status = worker.serve();
+    }
+    if (!status) {
+        log::error(status.error().text());
+    }
+    worker.close_device();
+    std::fflush(nullptr);
+    // Not through the destructors: the notifier may stand in the kernel, waiting for a request that will not be
+    // answered any more.
+    ::_exit(status ? 0 : 1);
+}
+
+}  // namespace
+
+int run_driver(int argc, char** argv, const DriverInfo& info, const DriverFactory& create) {
+    log::set_up(info.name, LogLevel::info);
+    if (argc > 1 || !started_by_supervisor()) {
+        (void)argv;
+        std::printf("%s %s: a plugfs driver. plugfsd(8) starts it for a device; it does nothing by itself.\n",
+                    std::string(info.name).c_str(), std::string(info.version).c_str());
+        return argc > 1 ? 2 : 0;
+    }
+    try {
+        return live(info, create);
+    } catch (const std::exception& error) {
+        log::error(std::string("ended by an exception: ") + error.what());
+        return 1;
+    }
+}
+
+}  // namespace plugfs

@@ -1,0 +1,182 @@
+#include "kit/session.h"
+
+#include "common/log.h"
+
+#include <linux/fuse.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace plugfs::kit {
+
+namespace {
+
+// So that replies from the mailbox and the supervisor's messages get their turn under load.
+constexpr int requests_per_turn = 32;
+
+bool wants_reply(std::uint32_t opcode) {
+    return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT &&
+           opcode != FUSE_NOTIFY_REPLY;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::create(UniqueFd fuse, const VaultMapping& vault,
+                                                 const fuse_lowlevel_ops& operations, void* client) {
+    std::unique_ptr<Session> self(new Session(fuse.get(), vault, client));
+    char program[] = "plugfs";
+    char* arguments[] = {program, nullptr};
+    fuse_args args{1, arguments, 0};
+    self->session_ = fuse_session_new(&args, &operations, sizeof operations, self.get());
+    if (self->session_ == nullptr) {
+        return fail(ENOMEM, "fuse_session_new");
+    }
+    fuse_custom_io io{};
+    io.writev = on_writev;
+    io.read = on_read;
+    if (const int status = fuse_session_custom_io(self->session_, &io, fuse.get()); status != 0) {
+        return fail(-status, "fuse_session_custom_io");
+    }
+    (void)fuse.release();  // fuse_session_destroy() closes it
+    return self;
+}
+
+Session::Session(int fd, const VaultMapping& vault, void* client)
+    : fd_(fd), vault_(vault), slots_(vault), client_(client) {}
+
+Session::~Session() {
+    if (session_ != nullptr) {
+        fuse_session_destroy(session_);
+    }
+}
+
+Result<void> Session::begin() {
+    auto& header = vault_.header();
+    const std::uint32_t length = header.init_request_length;
+    if (length < sizeof(fuse_in_header) || length > init_capacity) {
+        return fail(EPROTO, "vault", "init_request_length is " + std::to_string(length));
+    }
+    std::array<std::byte, init_capacity> init = header.init_request;
+    playing_init_ = true;
+    fuse_buf buffer{};
+    buffer.mem = init.data();
+    buffer.size = length;
+    fuse_session_process_buf(session_, &buffer);
+    playing_init_ = false;
+    if (init_error_ != 0) {
+        return fail(init_error_, "FUSE_INIT", "the reply differs from the one that the kernel was given");
+    }
+    for (const auto request : slots_.unanswered()) {
+        dispatch(request);
+    }
+    return {};
+}
+
+void Session::dispatch(std::span<std::byte> request) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, request.data(), sizeof length);
+    fuse_buf buffer{};
+    buffer.mem = request.data();
+    buffer.size = length;
+    fuse_session_process_buf(session_, &buffer);
+}
+
+Result<void> Session::serve() {
+    for (int i = 0; i < requests_per_turn; ++i) {
+        PLUGFS_ASSIGN(const bool taken, take_one());
+        if (!taken) {
+            break;
+        }
+    }
+    return {};
+}
+
+Result<bool> Session::take_one() {
+    const auto slot = slots_.reading_slot();
+    if (slot.empty()) {
+        return false;
+    }
+    const ssize_t length = ::read(fd_, slot.data(), slot.size());
+    if (length < 0) {
+        RequestSlots::discard(slot);
+        if (errno == EAGAIN) {
+            return false;
+        }
+        if (errno == EINTR || errno == ENOENT) {  // ENOENT: the request was interrupted while it was handed over
+            return true;
+        }
+        return fail(errno, "read request");
+    }
+    fuse_in_header header{};
+    std::memcpy(&header, slot.data(), sizeof header);
+    if (static_cast<std::size_t>(length) < sizeof header || header.len != static_cast<std::uint32_t>(length)) {
+        RequestSlots::discard(slot);
+        return fail(EPROTO, "read request", "length " + std::to_string(length));
+    }
+    if (wants_reply(header.opcode)) {
+        dispatch(slots_.settle(slot, header.len));
+    } else {
+        dispatch(slot);
+        RequestSlots::discard(slot);
+    }
+    return true;
+}
+
+ssize_t Session::on_read(int /*fd*/, void* /*buffer*/, size_t /*size*/, void* /*self*/) {
+    // Never called: requests are read by take_one(), because they must land in slots. libfuse insists on a function.
+    return -ENOSYS;
+}
+
+ssize_t Session::on_writev(int /*fd*/, iovec* parts, int count, void* self) {
+    return static_cast<Session*>(self)->write_reply(parts, count);
+}
+
+ssize_t Session::write_reply(iovec* parts, int count) {
+    if (playing_init_) {
+        return write_init_reply(parts, count);
+    }
+    fuse_out_header header{};
+    if (count < 1 || parts[0].iov_len < sizeof header) {
+        errno = EINVAL;
+        return -1;
+    }
+    std::memcpy(&header, parts[0].iov_base, sizeof header);
+    const ssize_t written = ::writev(fd_, parts, count);
+    // Notifications (unique 0) come from their own thread and have no slot. For a reply the slot is done with, even
+    // if the kernel did not want it any more (ENOENT: interrupted, or answered before by a predecessor).
+    if (header.unique != 0) {
+        const int saved = errno;
+        slots_.answered(header.unique);
+        errno = saved;
+    }
+    return written;
+}
+
+ssize_t Session::write_init_reply(const iovec* parts, int count) {
+    std::vector<std::byte> reply;
+    for (int i = 0; i < count; ++i) {
+        const auto* bytes = static_cast<const std::byte*>(parts[i].iov_base);
+        reply.insert(reply.end(), bytes, bytes + parts[i].iov_len);
+    }
+    auto& vault = vault_.header();
+    if (reply.size() > init_capacity) {
+        init_error_ = EPROTO;
+    } else if (const auto recorded = vault.init_reply_length.load(std::memory_order_acquire); recorded != 0) {
+        const bool equal = recorded == reply.size() && std::equal(reply.begin(), reply.end(), vault.init_reply.begin());
+        init_error_ = equal ? 0 : EPROTO;
+    } else {
+        // The length is recorded after the kernel has the answer. A worker that dies in between leaves a successor that
+        // answers once more, and is told ENOENT: the kernel has its answer.
+        std::copy(reply.begin(), reply.end(), vault.init_reply.begin());
+        if (::write(fd_, reply.data(), reply.size()) < 0 && errno != ENOENT) {
+            init_error_ = errno;
+        } else {
+            vault.init_reply_length.store(static_cast<std::uint32_t>(reply.size()), std::memory_order_release);
+        }
+    }
+    return static_cast<ssize_t>(reply.size());
+}
+
+}  // namespace plugfs::kit

@@ -1,0 +1,76 @@
+// Session: the worker's end of its FUSE mount.
+//
+// The supervisor has mounted the file system and has read the kernel's FUSE_INIT itself; both outlive the worker. So a
+// session does not begin with the kernel but with the vault: libfuse is fed the recorded INIT; its reply goes to the
+// kernel the first time, and in every later worker must be equal to the recorded one and is dropped. Then follow the
+// requests that a predecessor left unanswered, then what the kernel sends.
+//
+// All but notifications happen on the FUSE thread. libfuse's custom_io passes every write through us, which is where
+// slots are freed.
+#pragma once
+
+#define FUSE_USE_VERSION 314
+
+#include "common/unique_fd.h"
+#include "kit/request_slots.h"
+
+#include <plugfs/result.h>
+
+#include <fuse_lowlevel.h>
+
+#include <memory>
+
+namespace plugfs::kit {
+
+class Session {
+  public:
+    // Takes over `fuse` (mounted, non-blocking). `operations` are called with `client` as
+    // fuse_req_userdata(...)->client. `vault` must outlive the session.
+    static Result<std::unique_ptr<Session>> create(UniqueFd fuse, const VaultMapping& vault,
+                                                   const fuse_lowlevel_ops& operations, void* client);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // The client given at create(), from inside an operation.
+    template <class Client>
+    static Client& client_of(fuse_req_t request) {
+        return static_cast<Session*>(fuse_req_userdata(request))->client<Client>();
+    }
+    template <class Client>
+    [[nodiscard]] Client& client() const {
+        return *static_cast<Client*>(client_);
+    }
+
+    // Plays the recorded INIT and the unanswered requests. EPROTO: the reply differs from the one that the kernel was
+    // given; this mount cannot be taken over.
+    Result<void> begin();
+
+    // Readable when the kernel has requests.
+    [[nodiscard]] int fd() const { return fd_; }
+    // Whether another request can be taken: a slot is free. While not, do not poll fd().
+    [[nodiscard]] bool can_take() { return !slots_.reading_slot().empty(); }
+    // Takes and dispatches what the kernel has, a bounded number. ENODEV: unmounted.
+    Result<void> serve();
+
+    [[nodiscard]] fuse_session* raw() const { return session_; }
+
+  private:
+    Session(int fd, const VaultMapping& vault, void* client);
+    static ssize_t on_writev(int fd, iovec* parts, int count, void* self);
+    static ssize_t on_read(int fd, void* buffer, size_t size, void* self);
+    ssize_t write_reply(iovec* parts, int count);
+    ssize_t write_init_reply(const iovec* parts, int count);
+    Result<bool> take_one();
+    void dispatch(std::span<std::byte> request);
+
+    int fd_;  // owned by session_ once that exists
+    const VaultMapping& vault_;
+    RequestSlots slots_;
+    void* client_;
+    fuse_session* session_ = nullptr;
+    bool playing_init_ = false;
+    int init_error_ = 0;
+};
+
+}  // namespace plugfs::kit

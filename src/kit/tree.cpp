@@ -1,0 +1,188 @@
+#include "kit/tree.h"
+
+#include "common/names.h"
+
+#include <plugfs/driver.h>
+
+namespace plugfs::kit {
+
+namespace {
+
+// Inodes 1 and 2 serve as the readdir offsets of "." and "..", and offsets must fit a signed 64-bit number.
+constexpr std::uint64_t first_inode = 16;
+constexpr std::uint64_t inode_mask = (std::uint64_t{1} << 62U) - 1;
+
+// FNV-1a, 64 bits, over the parent's inode and the name, with a final mix: stable across workers and versions.
+std::uint64_t path_hash(std::uint64_t parent, std::string_view name) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    const auto add = [&hash](std::uint8_t byte) {
+        hash ^= byte;
+        hash *= 0x100000001b3;
+    };
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        add(static_cast<std::uint8_t>(parent >> shift));
+    }
+    for (const char c : name) {
+        add(static_cast<std::uint8_t>(c));
+    }
+    hash ^= hash >> 32U;
+    hash *= 0x9fb21c651e98df25;
+    return hash ^ (hash >> 28U);
+}
+
+bool lies_below(const Node& node, const Node& ancestor) {
+    for (const Node* at = &node; at != nullptr; at = at->parent) {
+        if (at == &ancestor) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Tree::Tree() {
+    auto root = std::make_unique<Node>();
+    root->inode = root_inode;
+    root->kind = Kind::directory;
+    root->key = root_key;
+    root->lookups = 1;
+    by_key_[root_key] = root.get();
+    nodes_[root_inode] = std::move(root);
+}
+
+Node* Tree::find(std::uint64_t inode) {
+    const auto found = nodes_.find(inode);
+    return found == nodes_.end() ? nullptr : found->second.get();
+}
+
+Node* Tree::find_key(Key key) {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? nullptr : found->second;
+}
+
+Node* Tree::child(const Node& folder, std::string_view name) {
+    const auto found = folder.by_name.find(name);
+    return found == folder.by_name.end() ? nullptr : found->second;
+}
+
+std::uint64_t Tree::free_inode(const Node& folder, std::string_view name) const {
+    std::uint64_t inode = path_hash(folder.inode, name) & inode_mask;
+    while (inode < first_inode || nodes_.count(inode) != 0) {
+        inode = (inode + 1) & inode_mask;
+    }
+    return inode;
+}
+
+Node& Tree::create(Node& folder, std::string name) {
+    auto node = std::make_unique<Node>();
+    node->inode = free_inode(folder, name);
+    node->name = std::move(name);
+    Node& made = *node;
+    nodes_[made.inode] = std::move(node);
+    attach(folder, made);
+    return made;
+}
+
+void Tree::attach(Node& folder, Node& node) {
+    node.parent = &folder;
+    folder.children[node.inode] = &node;
+    folder.by_name[node.name] = &node;
+}
+
+void Tree::detach(Node& node) {
+    if (node.parent != nullptr) {
+        node.parent->by_name.erase(node.name);
+        node.parent->children.erase(node.inode);
+        node.parent = nullptr;
+    }
+}
+
+Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
+    Change change;
+    Node* node = find_key(entry.key);
+    if (entry.key == root_key || (node != nullptr && lies_below(folder, *node))) {
+        return fail(EINVAL, "entry " + plugfs::quoted(entry.name), "its key makes it a folder of itself");
+    }
+    if (node != nullptr && node->kind != entry.kind) {
+        return fail(EEXIST, "entry " + plugfs::quoted(entry.name), "its key belongs to " + path(*node));
+    }
+    const bool same_place = node != nullptr && node->parent == &folder &&
+                            (node->device_name.empty() ? node->name : node->device_name) == entry.name;
+    if (!same_place) {
+        if (node != nullptr) {
+            change.old_parent = node->parent->inode;
+            change.old_name = node->name;
+            detach(*node);
+        }
+        std::string name = unique_name(
+            safe_name(entry.name), [&](const std::string& candidate) { return child(folder, candidate) != nullptr; });
+        if (node == nullptr) {
+            node = &create(folder, std::move(name));
+            node->key = entry.key;
+            node->kind = entry.kind;
+            by_key_[entry.key] = node;
+        } else {
+            node->name = std::move(name);
+            attach(folder, *node);
+        }
+        node->device_name = node->name == entry.name ? std::string() : entry.name;
+        change.appeared = true;
+    }
+    change.node = node;
+    change.content_changed = node->size != entry.size || node->modified != entry.modified;
+    node->size = entry.size;
+    node->modified = entry.modified;
+    node->generation = folder.generation;
+    return change;
+}
+
+Node& Tree::add_own(std::string_view name, Content content) {
+    Node& node = create(root(), std::string(name));
+    node.content = content;
+    return node;
+}
+
+void Tree::remove(Node& top) {
+    // Not by recursion: the device decides how deep its folders go.
+    std::vector<Node*> doomed = {&top};
+    for (std::size_t i = 0; i < doomed.size(); ++i) {
+        for (const auto& [inode, child] : doomed[i]->children) {
+            doomed.push_back(child);
+        }
+    }
+    detach(top);
+    for (auto at = doomed.rbegin(); at != doomed.rend(); ++at) {
+        Node& node = **at;
+        detach(node);
+        if (node.content == Content::driver) {
+            by_key_.erase(node.key);
+        }
+        drop_if_unused(node);
+    }
+}
+
+void Tree::forget(std::uint64_t inode, std::uint64_t count) {
+    Node* node = find(inode);
+    if (node == nullptr || node->inode == root_inode) {
+        return;
+    }
+    node->lookups -= std::min(count, node->lookups);
+    drop_if_unused(*node);
+}
+
+void Tree::drop_if_unused(Node& node) {
+    if (node.parent == nullptr && node.lookups == 0 && node.inode != root_inode) {
+        nodes_.erase(node.inode);
+    }
+}
+
+std::string Tree::path(const Node& node) {
+    std::string path;
+    for (const Node* at = &node; at->parent != nullptr; at = at->parent) {
+        path = "/" + at->name + path;
+    }
+    return path.empty() ? "/" : path;
+}
+
+}  // namespace plugfs::kit
