@@ -46,6 +46,7 @@ Result<void> RequestTable::add(Request& request) {
     } while (last_id_ == 0 || entries_.contains(last_id_));
     request.id = last_id_;
     request.finished = false;
+    request.cancelling = false;
     request.error.reset();
     request.moved = 0;
     entries_.emplace(request.id, Entry{&request, request.kind, request.endpoint, request.asked});

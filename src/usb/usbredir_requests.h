@@ -29,6 +29,7 @@ struct Request {
     std::uint8_t configuration = 0;  // what a configuration answer says
     std::uint64_t id = 0;            // in the table: not 0
     bool finished = true;
+    bool cancelling = false;  // a cancellation is on its way
 
     void finish(std::optional<Error> with) {
         error = std::move(with);

@@ -126,7 +126,8 @@ void UsbredirSession::cancel(Request& request) {
     }
     if (request.id == 0) {  // an interrupt IN request is known to its stream only
         interrupts_.withdraw(request, fail(ECANCELED, "interrupt transfer", "cancelled"));
-    } else if (stream_->may_send()) {
+    } else if (!request.cancelling && stream_->may_send()) {
+        request.cancelling = true;
         usbredirparser_send_cancel_data_packet(stream_->parser(), request.id);
         stream_->flush();
     }
