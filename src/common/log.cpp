@@ -1,5 +1,6 @@
 #include "common/log.h"
 
+#include <syslog.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +14,7 @@ constexpr std::array<std::string_view, 4> level_words = {"debug", "info", "warni
 
 std::string program_name = "plugfs";
 LogLevel least_level = LogLevel::info;
+bool system_log = false;
 
 void append_hex(std::string& out, unsigned char byte) {
     constexpr std::string_view digits = "0123456789abcdef";
@@ -50,6 +52,10 @@ void set_up(std::string_view program, LogLevel least) {
     least_level = least;
 }
 
+void use_system_log() {
+    system_log = true;
+}
+
 void write(LogLevel level, std::string_view line) {
     if (level < least_level) {
         return;
@@ -66,6 +72,11 @@ void write(LogLevel level, std::string_view line) {
         } else {
             text += c;
         }
+    }
+    if (system_log) {
+        constexpr std::array priorities = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR};
+        ::syslog(LOG_DAEMON | priorities[static_cast<std::size_t>(level)], "%s", text.c_str());
+        return;
     }
     text += '\n';
     // A log that cannot be written is nothing to stop for.

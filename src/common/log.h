@@ -11,6 +11,9 @@ namespace plugfs::log {
 // The word in front of each line, and the least level that is printed. Set once, at start, before there are threads.
 void set_up(std::string_view program, LogLevel least);
 
+// From now on to the system log instead.
+void use_system_log();
+
 // One line with one write(2), so that lines of several threads do not mix. Control characters in `line` are made
 // visible; a line is cut at 1,000 bytes.
 void write(LogLevel level, std::string_view line);

@@ -10,7 +10,7 @@
 //     ready    {"type":"ready","driver":"mtp","version":"1.0"}: the driver has started and the mount answers
 //     failed   {"type":"failed","code":5,"stage":"..","detail":".."}: it could not; exit follows
 //     gone     {"type":"gone"}: the device does not answer as a device any more (ENODEV)
-//     identity {"type":"identity",...}: what plugfs-probe found; see supervisor/identity.h
+//     identity {"type":"identity",...}: what plugfs-probe found; see common/identity.h
 #pragma once
 
 namespace plugfs::worker {

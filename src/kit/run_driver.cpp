@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
@@ -178,6 +179,8 @@ Result<void> Worker::serve() {
 }
 
 int live(const DriverInfo& info, const DriverFactory& create) {
+    // Started by descriptor, the process would show up under that number in ps.
+    (void)::prctl(PR_SET_NAME, ("plugfs-" + std::string(info.name)).c_str(), 0, 0, 0);
     auto layers = lock_down();
     Channel channel{UniqueFd(worker::control_fd)};
     if (!layers) {

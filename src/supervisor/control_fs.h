@@ -1,0 +1,105 @@
+// ControlFs: `.control`, the supervisor's own FUSE mount: the state of every device as files.
+//
+//   .control/events                  one JSON object a line: attach, ready, crash, detach, ...; poll and tail -f work
+//   .control/<name>/state            starting, running, waiting, failed, stopping
+//   .control/<name>/driver           "mtp 1.0"
+//   .control/<name>/pid              the worker's process, or nothing
+//   .control/<name>/restarts         how often a worker has ended without being told to
+//   .control/<name>/last-error       why, the last time
+//   .control/<name>/log              the last lines that the worker wrote
+//
+// Everything here is made up at the moment it is asked for; nothing is cached. It is served from the supervisor's event
+// loop, which therefore must never touch a path below the mount.
+#pragma once
+
+#define FUSE_USE_VERSION 314
+
+#include "common/event_log.h"
+#include "common/unique_fd.h"
+#include "supervisor/event_loop.h"
+
+#include <plugfs/result.h>
+
+#include <fuse_lowlevel.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace plugfs {
+
+// The files of a device's control folder, in the order of their inode numbers.
+enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, log };
+inline constexpr std::array<std::string_view, 6> control_file_names = {"state",    "driver",     "pid",
+                                                                       "restarts", "last-error", "log"};
+
+// What ControlFs shows; the Supervisor implements it.
+class ControlSource {
+  public:
+    virtual ~ControlSource() = default;
+    struct Device {
+        unsigned number = 0;  // never used again for another device
+        std::string name;
+    };
+    [[nodiscard]] virtual std::vector<Device> control_devices() const = 0;
+    // The content of a file, one line with its break at least; empty when there is no such device (any more).
+    [[nodiscard]] virtual std::string control_content(unsigned number, ControlFile file) const = 0;
+};
+
+class ControlFs {
+  public:
+    // Serves `fuse` (mounted) from `loop`. `loop`, `source` and `events` must outlive it.
+    static Result<std::unique_ptr<ControlFs>> create(UniqueFd fuse, EventLoop& loop, const ControlSource& source,
+                                                     const EventLog& events);
+    ~ControlFs();
+    ControlFs(const ControlFs&) = delete;
+    ControlFs& operator=(const ControlFs&) = delete;
+
+    // The log has grown: wakes whoever polls it.
+    void events_grew();
+
+  private:
+    friend struct ControlOperations;
+    ControlFs(EventLoop& loop, const ControlSource& source, const EventLog& events)
+        : loop_(loop), source_(source), events_(events) {}
+    void serve();
+
+    // An inode is a device's number and a file's place in its folder.
+    struct Place {
+        bool exists = false;
+        bool folder = false;
+        unsigned device = 0;  // 0: the top
+        int file = -1;        // -1: a folder; the top has one file, events, at 0
+    };
+    [[nodiscard]] Place place(fuse_ino_t inode) const;
+    [[nodiscard]] struct stat attributes(fuse_ino_t inode, const Place& place) const;
+    [[nodiscard]] std::vector<std::pair<std::string, fuse_ino_t>> entries(const Place& folder) const;
+    void lookup(fuse_req_t request, fuse_ino_t parent, const char* name);
+    void get_attributes(fuse_req_t request, fuse_ino_t inode);
+    void read_folder(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset);
+    void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info& info);
+    void read(fuse_req_t request, std::size_t size, off_t offset, const fuse_file_info& info);
+    void poll(fuse_req_t request, const fuse_file_info& info, fuse_pollhandle* handle);
+    void release(fuse_req_t request, const fuse_file_info& info);
+
+    struct Handle {
+        bool events = false;
+        EventLog::Reader reader;
+        std::string content;  // as it was when the file was opened: a reader sees one state, not two halves
+    };
+    EventLoop& loop_;
+    const ControlSource& source_;
+    const EventLog& events_;
+    int fd_ = -1;  // owned by session_
+    fuse_session* session_ = nullptr;
+    std::vector<char> buffer_;
+    std::unordered_map<std::uint64_t, Handle> handles_;
+    std::uint64_t last_handle_ = 0;
+    std::vector<fuse_pollhandle*> pollers_;
+};
+
+}  // namespace plugfs

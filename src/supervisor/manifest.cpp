@@ -1,0 +1,262 @@
+#include "supervisor/manifest.h"
+
+#include "common/log.h"
+#include "supervisor/json_lines.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+namespace plugfs {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t rule_limit = 1000;
+
+// Walks one manifest; knows where it is, so that every complaint names file, line and field.
+class ManifestReader {
+  public:
+    ManifestReader(const std::string& file, const LocatedJson& text) : file_(file), text_(text) {}
+
+    Result<Manifest> read();
+
+  private:
+    [[nodiscard]] Error complaint(const std::string& pointer, const std::string& what) const {
+        return fail(EINVAL, file_ + ":" + std::to_string(text_.line(pointer)),
+                    "field " + (pointer.empty() ? "/" : pointer) + ": " + what);
+    }
+    // No member but `known` ones: a misspelt field must not be ignored, or the rule would match too much.
+    Result<void> only(const json& object, const std::string& pointer, std::initializer_list<const char*> known) const;
+    Result<std::string> string(const json& object, const std::string& pointer, const char* field, bool needed) const;
+    Result<std::optional<std::uint8_t>> byte(const json& object, const std::string& pointer, const char* field) const;
+    Result<MatchRule> rule(const json& item, const std::string& pointer) const;
+    Result<ClassRule> class_rule(const json& item, const std::string& pointer, bool with_name) const;
+    Result<std::vector<NumberRange>> ranges(const json& item, const std::string& pointer) const;
+    Result<NumberRange> range(const json& item, const std::string& pointer) const;
+
+    const std::string& file_;
+    const LocatedJson& text_;
+};
+
+std::optional<std::uint16_t> hexadecimal(std::string_view text) {
+    if (text.starts_with("0x") || text.starts_with("0X")) {
+        text.remove_prefix(2);
+    }
+    std::uint16_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return number;
+}
+
+Result<void> ManifestReader::only(const json& object, const std::string& pointer,
+                                  std::initializer_list<const char*> known) const {
+    if (!object.is_object()) {
+        return complaint(pointer, "must be an object");
+    }
+    for (const auto& [key, value] : object.items()) {
+        const auto& name = key;
+        if (std::none_of(known.begin(), known.end(), [&](const char* item) { return name == item; })) {
+            return complaint(pointer + "/" + key, "no such field");
+        }
+    }
+    return {};
+}
+
+Result<std::string> ManifestReader::string(const json& object, const std::string& pointer, const char* field,
+                                           bool needed) const {
+    const auto found = object.find(field);
+    if (found == object.end()) {
+        return needed ? Result<std::string>(complaint(pointer + "/" + field, "is missing")) : std::string();
+    }
+    if (!found->is_string() || (needed && found->get<std::string>().empty())) {
+        return complaint(pointer + "/" + field, "must be a string that is not empty");
+    }
+    return found->get<std::string>();
+}
+
+Result<std::optional<std::uint8_t>> ManifestReader::byte(const json& object, const std::string& pointer,
+                                                         const char* field) const {
+    const auto found = object.find(field);
+    if (found == object.end()) {
+        return std::optional<std::uint8_t>();
+    }
+    if (!found->is_number_unsigned() || found->get<std::uint64_t>() > 255) {
+        return complaint(pointer + "/" + field, "must be a number from 0 to 255");
+    }
+    return std::optional<std::uint8_t>(found->get<std::uint8_t>());
+}
+
+Result<ClassRule> ManifestReader::class_rule(const json& item, const std::string& pointer, bool with_name) const {
+    PLUGFS_TRY(with_name ? only(item, pointer, {"class", "subclass", "protocol", "name"})
+                         : only(item, pointer, {"class", "subclass", "protocol"}));
+    ClassRule rule;
+    PLUGFS_ASSIGN(rule.class_code, byte(item, pointer, "class"));
+    PLUGFS_ASSIGN(rule.subclass, byte(item, pointer, "subclass"));
+    PLUGFS_ASSIGN(rule.protocol, byte(item, pointer, "protocol"));
+    PLUGFS_ASSIGN(rule.name, string(item, pointer, "name", false));
+    return rule;
+}
+
+Result<NumberRange> ManifestReader::range(const json& item, const std::string& pointer) const {
+    const std::string expected = R"(must be a string like "0x1234" or "0x1200-0x12ff")";
+    if (!item.is_string()) {
+        return complaint(pointer, expected);
+    }
+    const auto text = item.get<std::string>();
+    const auto dash = text.find('-');
+    const auto first = hexadecimal(std::string_view(text).substr(0, dash));
+    const auto last = dash == std::string::npos ? first : hexadecimal(std::string_view(text).substr(dash + 1));
+    if (!first || !last || *first > *last) {
+        return complaint(pointer, expected + ", not " + plugfs::quoted(text));
+    }
+    return NumberRange{*first, *last};
+}
+
+Result<std::vector<NumberRange>> ManifestReader::ranges(const json& item, const std::string& pointer) const {
+    std::vector<NumberRange> all;
+    if (!item.is_array()) {
+        PLUGFS_ASSIGN(auto one, range(item, pointer));
+        all.push_back(one);
+        return all;
+    }
+    for (std::size_t i = 0; i < item.size(); ++i) {
+        PLUGFS_ASSIGN(auto one, range(item[i], pointer + "/" + std::to_string(i)));
+        all.push_back(one);
+    }
+    return all;
+}
+
+Result<MatchRule> ManifestReader::rule(const json& item, const std::string& pointer) const {
+    PLUGFS_TRY(only(item, pointer, {"interface", "device", "vendor", "product"}));
+    if (item.empty()) {
+        return complaint(pointer, "would match every device");
+    }
+    MatchRule rule;
+    if (const auto found = item.find("interface"); found != item.end()) {
+        PLUGFS_ASSIGN(rule.interface, class_rule(*found, pointer + "/interface", true));
+    }
+    if (const auto found = item.find("device"); found != item.end()) {
+        PLUGFS_ASSIGN(rule.device, class_rule(*found, pointer + "/device", false));
+    }
+    if (const auto found = item.find("vendor"); found != item.end()) {
+        PLUGFS_ASSIGN(rule.vendors, ranges(*found, pointer + "/vendor"));
+    }
+    if (const auto found = item.find("product"); found != item.end()) {
+        if (rule.vendors.empty()) {
+            return complaint(pointer + "/product", "means nothing without a vendor");
+        }
+        PLUGFS_ASSIGN(rule.products, ranges(*found, pointer + "/product"));
+    }
+    return rule;
+}
+
+Result<Manifest> ManifestReader::read() {
+    const json& top = text_.value;
+    PLUGFS_TRY(only(top, "", {"name", "executable", "description", "priority", "match"}));
+    Manifest manifest;
+    PLUGFS_ASSIGN(manifest.name, string(top, "", "name", true));
+    PLUGFS_ASSIGN(manifest.executable, string(top, "", "executable", true));
+    PLUGFS_ASSIGN(manifest.description, string(top, "", "description", false));
+    if (manifest.executable.find('/') != std::string::npos || manifest.executable.front() == '.') {
+        return complaint("/executable", "must be a file name without a directory");
+    }
+    if (const auto found = top.find("priority"); found != top.end()) {
+        if (!found->is_number_unsigned() || found->get<std::uint64_t>() > 100) {
+            return complaint("/priority", "must be a number from 0 to 100");
+        }
+        manifest.priority = found->get<int>();
+    }
+    const auto match = top.find("match");
+    if (match == top.end() || !match->is_array() || match->empty() || match->size() > rule_limit) {
+        return complaint("/match", "must be a list of 1 to 1,000 rules");
+    }
+    for (std::size_t i = 0; i < match->size(); ++i) {
+        PLUGFS_ASSIGN(auto one, rule((*match)[i], "/match/" + std::to_string(i)));
+        manifest.rules.push_back(std::move(one));
+    }
+    return manifest;
+}
+
+bool in_ranges(const std::vector<NumberRange>& ranges, std::uint16_t number) {
+    return ranges.empty() || std::any_of(ranges.begin(), ranges.end(), [number](const NumberRange& range) {
+               return number >= range.first && number <= range.last;
+           });
+}
+
+bool fits(const ClassRule& rule, std::uint8_t class_code, std::uint8_t subclass, std::uint8_t protocol,
+          const std::string& name) {
+    return rule.class_code.value_or(class_code) == class_code && rule.subclass.value_or(subclass) == subclass &&
+           rule.protocol.value_or(protocol) == protocol && name.find(rule.name) != std::string::npos;
+}
+
+bool fits(const MatchRule& rule, const DeviceIdentity& identity) {
+    const bool interface_fits =
+        !rule.interface ||
+        std::any_of(identity.interfaces.begin(), identity.interfaces.end(), [&](const InterfaceIdentity& interface) {
+            return fits(*rule.interface, interface.interface_class, interface.interface_subclass,
+                        interface.interface_protocol, interface.name);
+        });
+    const bool device_fits = !rule.device || fits(*rule.device, identity.device_class, identity.device_subclass,
+                                                  identity.device_protocol, "");
+    return interface_fits && device_fits && in_ranges(rule.vendors, identity.vendor_id) &&
+           in_ranges(rule.products, identity.product_id);
+}
+
+}  // namespace
+
+Result<Manifest> parse_manifest(const std::string& file, const std::string& text) {
+    auto located = parse_located(text);
+    if (!located) {
+        return fail(located.error().code, file + ":" + located.error().stage.substr(5), located.error().detail);
+    }
+    return ManifestReader(file, *located).read();
+}
+
+Result<std::vector<Manifest>> load_manifests(const std::filesystem::path& directory) {
+    std::error_code error;
+    std::vector<std::filesystem::path> files;
+    for (const auto& item : std::filesystem::directory_iterator(directory, error)) {
+        if (item.path().extension() == ".json") {
+            files.push_back(item.path());
+        }
+    }
+    if (error) {
+        return fail(error.value(), "drivers directory " + directory.string());
+    }
+    std::sort(files.begin(), files.end());
+    std::vector<Manifest> manifests;
+    for (const auto& file : files) {
+        std::ifstream stream(file, std::ios::binary);
+        std::stringstream text;
+        text << stream.rdbuf();
+        auto manifest = stream ? parse_manifest(file.string(), text.str())
+                               : Result<Manifest>(fail(EIO, file.string(), "cannot be read"));
+        if (manifest) {
+            manifests.push_back(std::move(*manifest));
+        } else {
+            log::error("manifest left out: " + manifest.error().text());
+        }
+    }
+    return manifests;
+}
+
+const Manifest* choose_driver(const std::vector<Manifest>& manifests, const DeviceIdentity& identity) {
+    const Manifest* best = nullptr;
+    for (const auto& manifest : manifests) {
+        const bool matches = std::any_of(manifest.rules.begin(), manifest.rules.end(),
+                                         [&](const MatchRule& rule) { return fits(rule, identity); });
+        const bool better = best == nullptr || manifest.priority > best->priority ||
+                            (manifest.priority == best->priority && manifest.name < best->name);
+        if (matches && better) {
+            best = &manifest;
+        }
+    }
+    return best;
+}
+
+}  // namespace plugfs

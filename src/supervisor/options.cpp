@@ -1,0 +1,206 @@
+#include "supervisor/options.h"
+
+#include "common/log.h"
+#include "supervisor/install_paths.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+
+namespace plugfs {
+
+namespace {
+
+enum Option : int {
+    option_demo = 256,
+    option_attach,
+    option_manifests,
+    option_drivers,
+    option_state,
+    option_log_file,
+    option_log_level,
+    option_pid_file,
+    option_no_local,
+};
+
+constexpr option long_options[] = {
+    {"help", no_argument, nullptr, 'h'},
+    {"version", no_argument, nullptr, 'V'},
+    {"foreground", no_argument, nullptr, 'f'},
+    {"demo", optional_argument, nullptr, option_demo},
+    {"attach", required_argument, nullptr, option_attach},
+    {"no-local", no_argument, nullptr, option_no_local},
+    {"manifests", required_argument, nullptr, option_manifests},
+    {"drivers", required_argument, nullptr, option_drivers},
+    {"state-dir", required_argument, nullptr, option_state},
+    {"log-file", required_argument, nullptr, option_log_file},
+    {"log-level", required_argument, nullptr, option_log_level},
+    {"pid-file", required_argument, nullptr, option_pid_file},
+    {nullptr, 0, nullptr, 0},
+};
+
+constexpr unsigned demo_limit = 100;
+
+template <class Number>
+Result<Number> parse_number(const std::string& what, std::string_view text, int base, Number limit) {
+    Number value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size() || value > limit) {
+        return fail(EINVAL, what, plugfs::quoted(text) + " is no number that fits");
+    }
+    return value;
+}
+
+Result<void> parse_mount_option(std::string_view word, Options& options) {
+    const auto equals = word.find('=');
+    const auto name = word.substr(0, equals);
+    const auto value = equals == std::string_view::npos ? std::string_view() : word.substr(equals + 1);
+    if (word == "allow_other") {
+        options.allow_other = true;
+    } else if (name == "uid") {
+        PLUGFS_ASSIGN(options.uid, parse_number<uid_t>("-o uid", value, 10, std::numeric_limits<uid_t>::max() - 1));
+    } else if (name == "gid") {
+        PLUGFS_ASSIGN(options.gid, parse_number<gid_t>("-o gid", value, 10, std::numeric_limits<gid_t>::max() - 1));
+    } else if (name == "umask") {
+        PLUGFS_ASSIGN(options.umask, parse_number<mode_t>("-o umask", value, 8, 0777));
+    } else {
+        return fail(EINVAL, "-o " + std::string(word), "no such option; see plugfsd --help");
+    }
+    return {};
+}
+
+Result<void> parse_mount_options(std::string_view list, Options& options) {
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        PLUGFS_TRY(parse_mount_option(list.substr(0, comma), options));
+        list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    }
+    return {};
+}
+
+Result<void> take(int which, Options& options) {
+    const std::string value = optarg != nullptr ? optarg : "";
+    switch (which) {
+        case 'h':
+            options.show_help = true;
+            break;
+        case 'V':
+            options.show_version = true;
+            break;
+        case 'f':
+            options.foreground = true;
+            break;
+        case 'o':
+            return parse_mount_options(value, options);
+        case option_demo:
+            options.demo_players = 1;
+            if (!value.empty()) {
+                PLUGFS_ASSIGN(options.demo_players, parse_number<unsigned>("--demo", value, 10, demo_limit));
+            }
+            break;
+        case option_attach: {
+            PLUGFS_ASSIGN(auto endpoint, parse_endpoint(value));
+            options.endpoints.push_back(std::move(endpoint));
+            break;
+        }
+        case option_no_local:
+            options.local_devices = false;
+            break;
+        case option_manifests:
+            options.manifest_directory = value;
+            break;
+        case option_drivers:
+            options.driver_directory = value;
+            break;
+        case option_state:
+            options.state_directory = value;
+            break;
+        case option_log_file:
+            options.log_file = value;
+            break;
+        case option_pid_file:
+            options.pid_file = value;
+            break;
+        case option_log_level:
+            if (!log::parse_level(value, options.log_level)) {
+                return fail(EINVAL, "--log-level " + value, "expected debug, info, warning or error");
+            }
+            break;
+        default:
+            return fail(EINVAL, "command line", "see plugfsd --help");
+    }
+    return {};
+}
+
+std::string default_state_directory() {
+    if (::geteuid() == 0) {
+        return "/var/lib/plugfs";
+    }
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') {
+        return std::string(state) + "/plugfs";
+    }
+    const char* home = std::getenv("HOME");
+    return home != nullptr && *home == '/' ? std::string(home) + "/.local/state/plugfs" : std::string();
+}
+
+}  // namespace
+
+Result<Options> parse_options(int argc, char** argv) {
+    Options options;
+    options.manifest_directory = installed_manifest_directory();
+    options.driver_directory = installed_driver_directory();
+    options.state_directory = default_state_directory();
+    optind = 1;
+    int which = 0;
+    while ((which = ::getopt_long(argc, argv, "hVfo:", long_options, nullptr)) != -1) {
+        PLUGFS_TRY(take(which, options));
+    }
+    if (options.show_help || options.show_version) {
+        return options;
+    }
+    if (optind + 1 != argc) {
+        return fail(EINVAL, "command line",
+                    optind == argc ? "no mount point given; see plugfsd --help" : "more than one mount point given");
+    }
+    options.mount_point = argv[optind];
+    return options;
+}
+
+std::string help_text() {
+    return R"(Usage: plugfsd [options] MOUNTPOINT
+Serves every USB media device that is plugged in as a folder under MOUNTPOINT.
+
+  -f, --foreground       stay in the foreground and log to standard error
+      --demo[=COUNT]     start virtual players (1 unless told) with a few tracks, and serve them too
+      --attach ENDPOINT  serve a device of another machine over usbredir; again for more
+                         (unix:PATH or tcp:HOST:PORT; no authentication: keep to a tunnel)
+      --no-local         leave the devices that are plugged in here alone
+  -o OPTION[,OPTION...]  allow_other    let other users in
+                         uid=N, gid=N   owner of the files
+                         umask=MODE     permissions to take away (octal, 022)
+      --manifests DIR    where drivers say which devices they are for
+      --drivers DIR      where driver programs are
+      --state-dir DIR    where names of devices are remembered
+      --log-file FILE    log there instead of to the system log (not with -f)
+      --log-level LEVEL  debug, info, warning or error
+      --pid-file FILE    write the process number there
+  -h, --help, -V, --version
+
+Examples:
+  plugfsd /mnt/devices                         serve what is plugged in (as root)
+  plugfsd -f --demo ~/devices                  try it without a device, as yourself
+  plugfsd --attach tcp:127.0.0.1:4000 ~/devices
+                                               a device that `usbredirect` exports
+  ls ~/devices/*/storage/*                     what is on it
+  cat ~/devices/.control/*/state               how its driver is
+  tail -f ~/devices/.control/events            what happens
+  kill PID                                     (SIGTERM) or Ctrl-C: unmount everything and end
+
+See plugfsd(8).
+)";
+}
+
+}  // namespace plugfs

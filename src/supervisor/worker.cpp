@@ -1,0 +1,156 @@
+#include "supervisor/worker.h"
+
+#include "common/log.h"
+#include "common/vault.h"
+#include "common/worker_contract.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+namespace plugfs {
+
+namespace {
+
+constexpr std::size_t line_limit = 1000;
+// Messages and log bytes taken in one turn of the loop: a worker that floods us must not keep us from others.
+constexpr int messages_per_turn = 64;
+constexpr int log_reads_per_turn = 4;
+constexpr std::size_t locked_memory = std::size_t{64} << 20U;
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::create(EventLoop& loop, const WorkerPlan& plan, Events events) {
+    PLUGFS_ASSIGN(auto ends, Channel::create_pair());
+    int pipe_ends[2] = {-1, -1};
+    if (::pipe2(pipe_ends, O_CLOEXEC) != 0) {
+        return fail(errno, "log pipe");
+    }
+    UniqueFd log_read(pipe_ends[0]);
+    const UniqueFd log_write(pipe_ends[1]);
+    if (::fcntl(log_read.get(), F_SETFL, O_NONBLOCK) != 0) {
+        return fail(errno, "log pipe");
+    }
+    LaunchPlan launch_plan;
+    launch_plan.executable = plan.executable;
+    launch_plan.user = plan.user;
+    launch_plan.locked_memory = locked_memory;
+    launch_plan.descriptors = {{log_write.get(), 1}, {log_write.get(), 2}, {ends.second.get(), worker::control_fd}};
+    for (const auto& [ours, number] : {std::pair(plan.fuse, worker::fuse_fd), std::pair(plan.device, worker::device_fd),
+                                       std::pair(plan.vault, worker::vault_fd)}) {
+        if (ours >= 0) {
+            launch_plan.descriptors.emplace_back(ours, number);
+        }
+    }
+    PLUGFS_ASSIGN(auto process, launch(launch_plan));
+    std::unique_ptr<Worker> self(
+        new Worker(loop, std::move(process), Channel(std::move(ends.first)), std::move(log_read), std::move(events)));
+    PLUGFS_TRY(self->channel_.send(plan.start));
+    return self;
+}
+
+Worker::Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, Events events)
+    : loop_(loop),
+      process_(std::move(process)),
+      channel_(std::move(channel)),
+      log_(std::move(log)),
+      events_(std::move(events)) {
+    loop_.watch(process_.pidfd.get(), [this] { on_end(); });
+    loop_.watch(channel_.fd(), [this] { read_messages(); });
+    loop_.watch(log_.get(), [this] { read_log(); });
+}
+
+Worker::~Worker() {
+    loop_.cancel(kill_timer_);
+    loop_.unwatch(process_.pidfd.get());
+    loop_.unwatch(channel_.fd());
+    loop_.unwatch(log_.get());
+    if (!reaped_) {
+        kill();
+        siginfo_t info{};
+        while (::waitid(P_PIDFD, static_cast<id_t>(process_.pidfd.get()), &info, WEXITED) != 0 && errno == EINTR) {
+        }
+    }
+}
+
+void Worker::stop(std::chrono::milliseconds grace) {
+    if (!channel_.send({{"type", "stop"}})) {
+        kill();
+    } else if (kill_timer_ == 0) {
+        kill_timer_ = loop_.after(grace, [this] {
+            log::warning("worker " + std::to_string(process_.pid) + " did not stop in time: killed");
+            kill();
+        });
+    }
+}
+
+void Worker::kill() {
+    (void)::syscall(SYS_pidfd_send_signal, process_.pidfd.get(), SIGKILL, nullptr, 0);
+}
+
+void Worker::read_messages() {
+    for (int i = 0; i < messages_per_turn; ++i) {
+        auto message = channel_.receive();
+        if (!message) {
+            // Closed, which its end will follow, or nonsense, which nobody needs to listen to any longer.
+            if (message.error().code != EPIPE) {
+                log::error("worker " + std::to_string(process_.pid) + ": " + message.error().text() + ": killed");
+                kill();
+            }
+            loop_.unwatch(channel_.fd());
+            return;
+        }
+        if (!*message) {
+            return;
+        }
+        events_.message(**message);
+    }
+}
+
+void Worker::read_log() {
+    for (int i = 0; i < log_reads_per_turn; ++i) {
+        std::array<char, 4096> buffer{};
+        const ssize_t length = ::read(log_.get(), buffer.data(), buffer.size());
+        if (length <= 0) {
+            if (length == 0) {
+                loop_.unwatch(log_.get());
+            }
+            return;
+        }
+        partial_line_.append(buffer.data(), static_cast<std::size_t>(length));
+        take_log_lines(false);
+    }
+}
+
+void Worker::take_log_lines(bool all) {
+    while (!partial_line_.empty()) {
+        const auto end = partial_line_.find('\n');
+        if (end == std::string::npos && !all && partial_line_.size() < line_limit) {
+            return;
+        }
+        events_.log_line(partial_line_.substr(0, std::min(end, line_limit)));
+        partial_line_.erase(0, end == std::string::npos ? line_limit : end + 1);
+    }
+}
+
+void Worker::on_end() {
+    const std::string how = reap(process_);
+    if (how.empty()) {
+        return;
+    }
+    reaped_ = true;
+    // What it said last is still in the pipes.
+    read_messages();
+    read_log();
+    take_log_lines(true);
+    loop_.unwatch(process_.pidfd.get());
+    const auto ended = events_.ended;
+    ended(how);
+}
+
+}  // namespace plugfs

@@ -1,0 +1,66 @@
+// Worker: one worker process, from its launch to its end, with its messages and its log lines.
+//
+//   launched -> (ready | failed | gone | identity, by messages) -> ended
+//
+// It is asked to stop with a message; if it has not ended after a grace time it is killed. Destroying it kills it at
+// once.
+#pragma once
+
+#include "common/channel.h"
+#include "supervisor/event_loop.h"
+#include "supervisor/launch.h"
+
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace plugfs {
+
+struct WorkerPlan {
+    std::string label;  // in front of its log lines
+    std::string executable;
+    int fuse = -1;  // all three owned by the caller and only passed on; -1: none
+    int device = -1;
+    int vault = -1;
+    std::optional<uid_t> user;
+    nlohmann::json start;  // the first message
+};
+
+class Worker {
+  public:
+    struct Events {
+        std::function<void(const nlohmann::json&)>
+            message;  // every message from it, checked to be an object with a "type"
+        std::function<void(const std::string&)> log_line;   // a line of its standard error, without the line break
+        std::function<void(const std::string& how)> ended;  // last of all; only here may the Worker be destroyed
+    };
+    // `loop` must outlive it.
+    static Result<std::unique_ptr<Worker>> create(EventLoop& loop, const WorkerPlan& plan, Events events);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    [[nodiscard]] pid_t pid() const { return process_.pid; }
+    void stop(std::chrono::milliseconds grace);
+    void kill();
+
+  private:
+    Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, Events events);
+    void read_messages();
+    void read_log();
+    void take_log_lines(bool all);
+    void on_end();
+
+    EventLoop& loop_;
+    Process process_;
+    Channel channel_;
+    UniqueFd log_;
+    std::string partial_line_;
+    Events events_;
+    EventLoop::Timer kill_timer_ = 0;
+    bool reaped_ = false;
+};
+
+}  // namespace plugfs
