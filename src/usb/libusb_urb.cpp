@@ -1,0 +1,185 @@
+// Asynchronous transfers on libusb; see the header.
+#include "usb/libusb_urb.h"
+
+#include "common/log.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+namespace plugfs::usb {
+namespace {
+
+// Below this, mapping pages costs more than the copy that it saves.
+constexpr std::size_t device_memory_threshold = 16 * 1024;
+constexpr std::size_t capacity_limit = std::size_t{64} << 20U;
+
+}  // namespace
+
+struct LibusbUrb::State {
+    libusb_device_handle* handle = nullptr;
+    libusb_transfer* transfer = nullptr;
+    std::byte* device_memory = nullptr;  // from libusb_dev_mem_alloc
+    std::vector<std::byte> heap;         // or from here
+    std::size_t capacity = 0;
+    bool submitted = false;  // at least once
+    bool in_flight = false;
+
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() {
+        libusb_free_transfer(transfer);
+        if (device_memory != nullptr) {
+            libusb_dev_mem_free(handle, reinterpret_cast<unsigned char*>(device_memory), capacity);
+        }
+    }
+    [[nodiscard]] std::byte* data() { return device_memory != nullptr ? device_memory : heap.data(); }
+};
+
+LibusbUrb::LibusbUrb(LibusbHandle& handle) : handle_(handle), state_(std::make_unique<State>()) {
+    handle_.enter(*this);
+}
+
+Result<std::unique_ptr<LibusbUrb>> LibusbUrb::create(LibusbHandle& handle, std::uint8_t type, std::uint8_t endpoint,
+                                                     std::size_t capacity) {
+    if (capacity > capacity_limit) {
+        return fail(EINVAL, "create transfer", std::to_string(capacity) + " bytes are more than one transfer carries");
+    }
+    std::unique_ptr<LibusbUrb> urb(new LibusbUrb(handle));
+    State& state = *urb->state_;
+    state.handle = handle.get();
+    state.capacity = capacity;
+    state.transfer = libusb_alloc_transfer(0);
+    if (state.transfer == nullptr) {
+        return fail(ENOMEM, "libusb_alloc_transfer");
+    }
+    if (capacity >= device_memory_threshold) {
+        state.device_memory = reinterpret_cast<std::byte*>(libusb_dev_mem_alloc(handle.get(), capacity));
+    }
+    if (state.device_memory == nullptr) {
+        state.heap.resize(std::max<std::size_t>(capacity, 1));
+    }
+    state.transfer->dev_handle = handle.get();
+    state.transfer->endpoint = endpoint;
+    state.transfer->type = type;
+    state.transfer->timeout = 0;  // deadlines are ours to keep
+    state.transfer->buffer = reinterpret_cast<unsigned char*>(state.data());
+    state.transfer->callback = completed;
+    state.transfer->user_data = &state;
+    return urb;
+}
+
+LibusbUrb::~LibusbUrb() {
+    if (state_->in_flight) {
+        cancel();
+        reap();
+    }
+    handle_.leave(*this);
+    if (state_->in_flight) {
+        log::error("a cancelled transfer on endpoint " + std::to_string(state_->transfer->endpoint) +
+                   " does not end; its " + std::to_string(state_->capacity) + " bytes are left allocated");
+        (void)state_.release();  // NOLINT(bugprone-unused-return-value): leaked on purpose, the kernel may write to it
+    }
+}
+
+void LibusbUrb::completed(libusb_transfer* transfer) noexcept {
+    static_cast<State*>(transfer->user_data)->in_flight = false;
+}
+
+std::span<std::byte> LibusbUrb::buffer() const {
+    return {state_->data(), state_->capacity};
+}
+
+std::uint8_t LibusbUrb::zero_packet_flag() const {
+    const bool out = (state_->transfer->endpoint & LIBUSB_ENDPOINT_IN) == 0;
+    return out && state_->transfer->type == LIBUSB_TRANSFER_TYPE_BULK ? LIBUSB_TRANSFER_ADD_ZERO_PACKET : 0;
+}
+
+std::uint8_t LibusbUrb::endpoint() const {
+    return state_->transfer->endpoint;
+}
+
+bool LibusbUrb::in_flight() const {
+    return state_->in_flight;
+}
+
+std::size_t LibusbUrb::moved() const {
+    const int length = state_->transfer->actual_length;
+    return state_->submitted && !state_->in_flight && length > 0 ? static_cast<std::size_t>(length) : 0;
+}
+
+Result<void> LibusbUrb::submit(std::size_t length, std::uint8_t flags) {
+    if (state_->in_flight) {
+        return fail(EINVAL, "submit", "the transfer is in flight");
+    }
+    if (length > state_->capacity) {
+        return fail(EINVAL, "submit", "more than the capacity");
+    }
+    PLUGFS_TRY(handle_.check());
+    timed_out_ = false;
+    state_->submitted = true;
+    state_->transfer->length = static_cast<int>(length);
+    state_->transfer->actual_length = 0;
+    state_->transfer->flags = flags;
+    state_->in_flight = true;  // before: the callback may come from within
+    auto posted = handle_.note(libusb_submit_transfer(state_->transfer), "submit");
+    unsubmitted_.reset();
+    if (!posted) {
+        state_->in_flight = false;
+        unsubmitted_ = posted.error();
+    }
+    return posted;
+}
+
+Result<std::size_t> LibusbUrb::wait(Deadline deadline) {
+    (void)handle_.run_until([this] { return !state_->in_flight; }, deadline);
+    if (state_->in_flight) {
+        timed_out_ = true;
+        cancel();
+        reap();
+    }
+    return outcome();
+}
+
+void LibusbUrb::cancel() {
+    if (state_->in_flight) {
+        (void)libusb_cancel_transfer(state_->transfer);  // NOT_FOUND: it has just ended, which the next event tells
+    }
+}
+
+void LibusbUrb::reap() {
+    (void)handle_.run_until([this] { return !state_->in_flight; }, Deadline::after(reap_limit));
+}
+
+Result<std::size_t> LibusbUrb::outcome() {
+    if (!state_->submitted) {
+        return fail(EINVAL, "wait", "nothing was submitted");
+    }
+    if (unsubmitted_) {
+        return *unsubmitted_;
+    }
+    if (state_->in_flight) {  // cancelled, and the kernel does not give it back
+        PLUGFS_TRY(handle_.check());
+        return fail(ETIMEDOUT, "transfer", "the cancelled transfer does not end");
+    }
+    const auto error = [&](int code, const char* detail) { return fail(code, "transfer", detail); };
+    switch (state_->transfer->status) {
+        case LIBUSB_TRANSFER_COMPLETED:
+            return moved();
+        case LIBUSB_TRANSFER_CANCELLED:
+            return timed_out_ ? error(ETIMEDOUT, "not done in time") : error(ECANCELED, "cancelled");
+        case LIBUSB_TRANSFER_TIMED_OUT:
+            return error(ETIMEDOUT, "not done in time");
+        case LIBUSB_TRANSFER_STALL:
+            return error(EPIPE, "stall");
+        case LIBUSB_TRANSFER_NO_DEVICE:
+            return handle_.note(LIBUSB_ERROR_NO_DEVICE, "transfer").error();
+        case LIBUSB_TRANSFER_OVERFLOW:
+            return error(EOVERFLOW, "the device sent more than was asked for");
+        default:
+            return error(EIO, "bus error");
+    }
+}
+
+}  // namespace plugfs::usb
