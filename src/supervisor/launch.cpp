@@ -56,6 +56,15 @@ bool set_descriptors(const ChildPlan& plan) {
             return false;
         }
     }
+    for (int number = 1; number <= plan.highest; ++number) {
+        bool wanted = false;
+        for (std::size_t i = 0; i < plan.descriptor_count; ++i) {
+            wanted |= plan.descriptors[i].second == number;
+        }
+        if (!wanted) {
+            (void)::close(number);
+        }
+    }
     // The rest closes at exec; the report pipe must live until then.
     return ::syscall(SYS_close_range, plan.highest + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
