@@ -138,7 +138,9 @@ void UsbredirSession::abort(Request& request, const Error& reason) {
         request.kind != Request::Kind::alternate_setting && request.kind != Request::Kind::configuration;
     if (cancellable) {
         cancel(request);
-        (void)run_until([&] { return request.finished; }, Deadline::after(cancel_limit));
+        const auto limit = silent_ ? Deadline::after(std::chrono::milliseconds(0)) : Deadline::after(cancel_limit);
+        (void)run_until([&] { return request.finished; }, limit);
+        silent_ = silent_ || !request.finished;
     }
     if (!request.finished) {
         table_.abandon(request);

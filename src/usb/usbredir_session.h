@@ -44,8 +44,8 @@ class UsbredirSession final : private UsbredirEvents {
                                               Deadline deadline);
     // Asks the peer to cancel; the request is finished by the peer's answer.
     void cancel(Request& request);
-    // Cancels, waits for the answer (cancel_limit), abandons: the request is finished when this returns. Says ETIMEDOUT
-    // or whatever `reason` is in place of ECANCELED.
+    // Cancels, waits for the answer (cancel_limit; not again from a peer that has not answered since), abandons: the
+    // request is finished when this returns. Says ETIMEDOUT or whatever `reason` is in place of ECANCELED.
     void abort(Request& request, const Error& reason);
 
     // Control packets of the usbredir kind; they wait for the peer's answer.
@@ -67,6 +67,7 @@ class UsbredirSession final : private UsbredirEvents {
     void act(InterruptStreams::Action action, std::uint8_t endpoint);
     void complain(const std::string& line);
     void lose(const Error& why);
+    [[nodiscard]] Request* answered(std::uint64_t id, Request::Kind kind, std::uint8_t endpoint);
     void finish_data(Request& request, std::uint8_t status, std::size_t length, std::span<const std::byte> data);
 
     void on_hello() override { hello_ = true; }
@@ -93,6 +94,7 @@ class UsbredirSession final : private UsbredirEvents {
     bool endpoints_known_ = false;
     std::optional<std::uint8_t> speed_;  // when the device is connected
     std::array<EndpointInfo, 32> endpoints_{};
+    bool silent_ = false;  // the last cancellation was not answered in time, nor anything since
     unsigned complaints_ = 0;
 };
 

@@ -37,22 +37,27 @@ void UsbredirSession::on_ep_info(const usb_redir_ep_info_header& header) {
     endpoints_known_ = true;
 }
 
-void UsbredirSession::on_configuration_status(std::uint64_t id, const usb_redir_configuration_status_header& header) {
+Request* UsbredirSession::answered(std::uint64_t id, Request::Kind kind, std::uint8_t endpoint) {
     std::string anomaly;
-    if (Request* request = table_.answered(id, Request::Kind::configuration, 0, anomaly)) {
+    Request* request = table_.answered(id, kind, endpoint, anomaly);
+    if (anomaly.empty()) {
+        silent_ = false;
+    } else {
+        complain(anomaly);
+    }
+    return request;
+}
+
+void UsbredirSession::on_configuration_status(std::uint64_t id, const usb_redir_configuration_status_header& header) {
+    if (Request* request = answered(id, Request::Kind::configuration, 0)) {
         request->configuration = header.configuration;
         request->finish(error_of_status(header.status, "get configuration"));
-    } else if (!anomaly.empty()) {
-        complain(anomaly);
     }
 }
 
 void UsbredirSession::on_alt_setting_status(std::uint64_t id, const usb_redir_alt_setting_status_header& header) {
-    std::string anomaly;
-    if (Request* request = table_.answered(id, Request::Kind::alternate_setting, header.interface, anomaly)) {
+    if (Request* request = answered(id, Request::Kind::alternate_setting, header.interface)) {
         request->finish(error_of_status(header.status, "set alternate setting"));
-    } else if (!anomaly.empty()) {
-        complain(anomaly);
     }
 }
 
@@ -77,22 +82,16 @@ void UsbredirSession::finish_data(Request& request, std::uint8_t status, std::si
 
 void UsbredirSession::on_control_packet(std::uint64_t id, const usb_redir_control_packet_header& header,
                                         std::span<const std::byte> data) {
-    std::string anomaly;
-    if (Request* request = table_.answered(id, Request::Kind::control, header.endpoint, anomaly)) {
+    if (Request* request = answered(id, Request::Kind::control, header.endpoint)) {
         finish_data(*request, header.status, header.length, data);
-    } else if (!anomaly.empty()) {
-        complain(anomaly);
     }
 }
 
 void UsbredirSession::on_bulk_packet(std::uint64_t id, const usb_redir_bulk_packet_header& header,
                                      std::span<const std::byte> data) {
-    std::string anomaly;
-    if (Request* request = table_.answered(id, Request::Kind::bulk, header.endpoint, anomaly)) {
+    if (Request* request = answered(id, Request::Kind::bulk, header.endpoint)) {
         const std::size_t length = (std::size_t{header.length_high} << 16U) | header.length;
         finish_data(*request, header.status, length, data);
-    } else if (!anomaly.empty()) {
-        complain(anomaly);
     }
 }
 
@@ -102,11 +101,8 @@ void UsbredirSession::on_interrupt_packet(std::uint64_t id, const usb_redir_inte
         interrupts_.on_packet(header.endpoint, header.status, data);
         return;
     }
-    std::string anomaly;
-    if (Request* request = table_.answered(id, Request::Kind::interrupt, header.endpoint, anomaly)) {
+    if (Request* request = answered(id, Request::Kind::interrupt, header.endpoint)) {
         finish_data(*request, header.status, header.length, data);
-    } else if (!anomaly.empty()) {
-        complain(anomaly);
     }
 }
 
