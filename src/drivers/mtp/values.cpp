@@ -1,0 +1,159 @@
+// The parts that datasets are made of: strings, arrays, dates, values of any type.
+
+#include "drivers/mtp/datasets.h"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+
+namespace plugfs::mtp {
+
+namespace {
+
+constexpr char32_t replacement = 0xFFFD;
+
+void append_utf8(std::string& out, char32_t code) {
+    const auto byte = [&out](char32_t value) { out += static_cast<char>(static_cast<unsigned char>(value)); };
+    if (code < 0x80) {
+        byte(code);
+    } else if (code < 0x800) {
+        byte(0xC0U | (code >> 6U));
+        byte(0x80U | (code & 0x3FU));
+    } else if (code < 0x10000) {
+        byte(0xE0U | (code >> 12U));
+        byte(0x80U | ((code >> 6U) & 0x3FU));
+        byte(0x80U | (code & 0x3FU));
+    } else {
+        byte(0xF0U | (code >> 18U));
+        byte(0x80U | ((code >> 12U) & 0x3FU));
+        byte(0x80U | ((code >> 6U) & 0x3FU));
+        byte(0x80U | (code & 0x3FU));
+    }
+}
+
+bool high_surrogate(char32_t unit) {
+    return unit >= 0xD800 && unit < 0xDC00;
+}
+bool low_surrogate(char32_t unit) {
+    return unit >= 0xDC00 && unit < 0xE000;
+}
+
+template <class Number, class Read>
+std::vector<Number> read_array(ByteReader& reader, Read read) {
+    const std::uint32_t count = reader.u32le();
+    // Checked before anything is allocated: the count is the device's word.
+    if (count > reader.remaining() / sizeof(Number)) {
+        reader.skip(reader.remaining() + 1);
+        return {};
+    }
+    std::vector<Number> numbers(count);
+    for (auto& number : numbers) {
+        number = read();
+    }
+    return numbers;
+}
+
+// The bytes of one integer of a data type; 0 when it is none.
+std::size_t integer_width(std::uint16_t type) {
+    constexpr std::array<std::uint8_t, 11> widths = {0, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16};
+    return type < widths.size() ? widths[type] : 0;
+}
+
+std::optional<int> digits(const std::string& text, std::size_t at, std::size_t count) {
+    int value = 0;
+    if (at + count > text.size()) {
+        return std::nullopt;
+    }
+    const char* begin = text.data() + at;
+    const auto [end, error] = std::from_chars(begin, begin + count, value);
+    return error == std::errc() && end == begin + count && value >= 0 ? std::optional(value) : std::nullopt;
+}
+
+// "+hhmm" or "-hhmm" anywhere after the seconds: minutes east of UTC.
+std::optional<int> zone_minutes(const std::string& text) {
+    const auto sign = text.find_first_of("+-", 15);
+    if (sign == std::string::npos) {
+        return 0;
+    }
+    const auto hours = digits(text, sign + 1, 2);
+    const auto minutes = digits(text, sign + 3, 2);
+    if (!hours || !minutes || *hours > 14 || *minutes > 59) {
+        return std::nullopt;
+    }
+    const int total = (*hours * 60) + *minutes;
+    return text[sign] == '-' ? -total : total;
+}
+
+}  // namespace
+
+std::string read_string(ByteReader& reader) {
+    const std::size_t count = reader.u8();
+    ByteReader units(reader.take(2 * count));
+    std::string text;
+    while (units.ok() && units.remaining() >= 2) {
+        const char32_t unit = units.u16le();
+        if (unit == 0) {
+            break;
+        }
+        if (high_surrogate(unit) && units.remaining() >= 2) {
+            ByteReader ahead = units;
+            const char32_t next = ahead.u16le();
+            if (low_surrogate(next)) {
+                units = ahead;
+                append_utf8(text, 0x10000 + ((unit - 0xD800) << 10U) + (next - 0xDC00));
+                continue;
+            }
+        }
+        append_utf8(text, high_surrogate(unit) || low_surrogate(unit) ? replacement : unit);
+    }
+    return text;
+}
+
+std::vector<std::uint16_t> read_array_16(ByteReader& reader) {
+    return read_array<std::uint16_t>(reader, [&reader] { return reader.u16le(); });
+}
+
+std::vector<std::uint32_t> read_array_32(ByteReader& reader) {
+    return read_array<std::uint32_t>(reader, [&reader] { return reader.u32le(); });
+}
+
+std::optional<std::int64_t> parse_date_time(const std::string& text) {
+    using namespace std::chrono;
+    const auto year_part = digits(text, 0, 4);
+    const auto month_part = digits(text, 4, 2);
+    const auto day_part = digits(text, 6, 2);
+    const auto hour = digits(text, 9, 2);
+    const auto minute = digits(text, 11, 2);
+    const auto second = digits(text, 13, 2);
+    if (!year_part || !month_part || !day_part || !hour || !minute || !second || text[8] != 'T') {
+        return std::nullopt;
+    }
+    const auto date =
+        year(*year_part) / month(static_cast<unsigned>(*month_part)) / day(static_cast<unsigned>(*day_part));
+    const auto zone = zone_minutes(text);
+    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60 || !zone) {
+        return std::nullopt;
+    }
+    const auto moment = sys_days(date) + hours(*hour) + minutes(*minute) + seconds(*second) - minutes(*zone);
+    return duration_cast<seconds>(moment.time_since_epoch()).count();
+}
+
+bool skip_value(ByteReader& reader, std::uint16_t type) {
+    if (type == data_type::string) {
+        reader.skip(std::size_t{2} * reader.u8());
+        return reader.ok();
+    }
+    const bool array = (type & data_type::array_flag) != 0;
+    const std::size_t width = integer_width(type & ~data_type::array_flag);
+    if (width == 0) {
+        return false;
+    }
+    const std::uint64_t count = array ? reader.u32le() : 1;
+    if (count > reader.remaining() / width) {
+        return false;
+    }
+    reader.skip(static_cast<std::size_t>(count) * width);
+    return reader.ok();
+}
+
+}  // namespace plugfs::mtp
