@@ -32,14 +32,21 @@ inline constexpr std::uint16_t get_thumb = 0x100A;
 inline constexpr std::uint16_t delete_object = 0x100B;
 inline constexpr std::uint16_t send_object_info = 0x100C;
 inline constexpr std::uint16_t send_object = 0x100D;
+inline constexpr std::uint16_t initiate_capture = 0x100E;
+inline constexpr std::uint16_t format_store = 0x100F;
 inline constexpr std::uint16_t reset_device = 0x1010;
+inline constexpr std::uint16_t self_test = 0x1011;
+inline constexpr std::uint16_t set_object_protection = 0x1012;
+inline constexpr std::uint16_t power_down = 0x1013;
 inline constexpr std::uint16_t get_device_prop_desc = 0x1014;
 inline constexpr std::uint16_t get_device_prop_value = 0x1015;
 inline constexpr std::uint16_t set_device_prop_value = 0x1016;
 inline constexpr std::uint16_t reset_device_prop_value = 0x1017;
+inline constexpr std::uint16_t terminate_open_capture = 0x1018;
 inline constexpr std::uint16_t move_object = 0x1019;
 inline constexpr std::uint16_t copy_object = 0x101A;
 inline constexpr std::uint16_t get_partial_object = 0x101B;
+inline constexpr std::uint16_t initiate_open_capture = 0x101C;
 // Android's extensions (android.com: 1.0)
 inline constexpr std::uint16_t get_partial_object_64 = 0x95C1;
 inline constexpr std::uint16_t send_partial_object = 0x95C2;
@@ -52,8 +59,12 @@ inline constexpr std::uint16_t get_object_prop_desc = 0x9802;
 inline constexpr std::uint16_t get_object_prop_value = 0x9803;
 inline constexpr std::uint16_t set_object_prop_value = 0x9804;
 inline constexpr std::uint16_t get_object_prop_list = 0x9805;
+inline constexpr std::uint16_t set_object_prop_list = 0x9806;
+inline constexpr std::uint16_t get_interdependent_prop_desc = 0x9807;
+inline constexpr std::uint16_t send_object_prop_list = 0x9808;
 inline constexpr std::uint16_t get_object_references = 0x9810;
 inline constexpr std::uint16_t set_object_references = 0x9811;
+inline constexpr std::uint16_t skip = 0x9820;
 }  // namespace operation
 
 // Response codes: PTP 11, MTP appendix F.
@@ -73,20 +84,30 @@ inline constexpr std::uint16_t store_full = 0x200C;
 inline constexpr std::uint16_t object_write_protected = 0x200D;
 inline constexpr std::uint16_t store_read_only = 0x200E;
 inline constexpr std::uint16_t access_denied = 0x200F;
+inline constexpr std::uint16_t no_thumbnail_present = 0x2010;
+inline constexpr std::uint16_t self_test_failed = 0x2011;
 inline constexpr std::uint16_t partial_deletion = 0x2012;
 inline constexpr std::uint16_t store_not_available = 0x2013;
 inline constexpr std::uint16_t specification_by_format_unsupported = 0x2014;
+inline constexpr std::uint16_t no_valid_object_info = 0x2015;
 inline constexpr std::uint16_t device_busy = 0x2019;
 inline constexpr std::uint16_t invalid_parent_object = 0x201A;
+inline constexpr std::uint16_t invalid_device_prop_format = 0x201B;
+inline constexpr std::uint16_t invalid_device_prop_value = 0x201C;
 inline constexpr std::uint16_t invalid_parameter = 0x201D;
 inline constexpr std::uint16_t session_already_open = 0x201E;
 inline constexpr std::uint16_t transaction_cancelled = 0x201F;
 inline constexpr std::uint16_t specification_of_destination_unsupported = 0x2020;
 inline constexpr std::uint16_t invalid_object_prop_code = 0xA801;
 inline constexpr std::uint16_t invalid_object_prop_format = 0xA802;
+inline constexpr std::uint16_t invalid_object_prop_value = 0xA803;
+inline constexpr std::uint16_t invalid_object_reference = 0xA804;
+inline constexpr std::uint16_t group_not_supported = 0xA805;
+inline constexpr std::uint16_t invalid_dataset = 0xA806;
+inline constexpr std::uint16_t specification_by_group_unsupported = 0xA807;
+inline constexpr std::uint16_t specification_by_depth_unsupported = 0xA808;
 inline constexpr std::uint16_t object_too_large = 0xA809;
 inline constexpr std::uint16_t object_prop_not_supported = 0xA80A;
-inline constexpr std::uint16_t specification_by_depth_unsupported = 0xA808;
 }  // namespace response
 
 // Event codes: PTP 12, MTP appendix G.
@@ -99,10 +120,15 @@ inline constexpr std::uint16_t store_removed = 0x4005;
 inline constexpr std::uint16_t device_prop_changed = 0x4006;
 inline constexpr std::uint16_t object_info_changed = 0x4007;
 inline constexpr std::uint16_t device_info_changed = 0x4008;
+inline constexpr std::uint16_t request_object_transfer = 0x4009;
 inline constexpr std::uint16_t store_full = 0x400A;
 inline constexpr std::uint16_t device_reset = 0x400B;
 inline constexpr std::uint16_t storage_info_changed = 0x400C;
+inline constexpr std::uint16_t capture_complete = 0x400D;
+inline constexpr std::uint16_t unreported_status = 0x400E;
 inline constexpr std::uint16_t object_prop_changed = 0xC801;
+inline constexpr std::uint16_t object_prop_desc_changed = 0xC802;
+inline constexpr std::uint16_t object_references_changed = 0xC803;
 }  // namespace event
 
 // Object formats: MTP appendix A.
@@ -118,6 +144,9 @@ inline constexpr std::uint16_t wma = 0xB901;
 inline constexpr std::uint16_t ogg = 0xB902;
 inline constexpr std::uint16_t aac = 0xB903;
 inline constexpr std::uint16_t flac = 0xB906;
+inline constexpr std::uint16_t mp4 = 0xB982;
+inline constexpr std::uint16_t abstract_audio_album = 0xBA03;
+inline constexpr std::uint16_t abstract_audio_video_playlist = 0xBA05;
 inline constexpr std::uint16_t m3u_playlist = 0xBA11;
 }  // namespace format
 
@@ -131,22 +160,27 @@ inline constexpr std::uint16_t object_file_name = 0xDC07;
 inline constexpr std::uint16_t date_created = 0xDC08;
 inline constexpr std::uint16_t date_modified = 0xDC09;
 inline constexpr std::uint16_t parent_object = 0xDC0B;
+inline constexpr std::uint16_t hidden = 0xDC0D;
 inline constexpr std::uint16_t persistent_unique_object_identifier = 0xDC41;
 inline constexpr std::uint16_t name = 0xDC44;
 inline constexpr std::uint16_t artist = 0xDC46;
 inline constexpr std::uint16_t duration = 0xDC89;
 inline constexpr std::uint16_t track = 0xDC8B;
 inline constexpr std::uint16_t genre = 0xDC8C;
+inline constexpr std::uint16_t original_release_date = 0xDC99;
 inline constexpr std::uint16_t album_name = 0xDC9A;
+inline constexpr std::uint16_t album_artist = 0xDC9B;
 }  // namespace object_property
 
 // Device properties: PTP 13, MTP appendix C.
 namespace device_property {
 inline constexpr std::uint16_t battery_level = 0x5001;
 inline constexpr std::uint16_t date_time = 0x5011;
-inline constexpr std::uint16_t volume = 0xD405;
 inline constexpr std::uint16_t synchronization_partner = 0xD401;
 inline constexpr std::uint16_t device_friendly_name = 0xD402;
+inline constexpr std::uint16_t volume = 0xD403;
+inline constexpr std::uint16_t device_icon = 0xD405;
+inline constexpr std::uint16_t playback_rate = 0xD410;
 }  // namespace device_property
 
 // Data types: PTP 5.3; arrays of the integer types have 0x4000 added.
