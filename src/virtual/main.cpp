@@ -1,0 +1,239 @@
+// plugfs-virtual: virtual USB devices over usbredir.
+
+#include "common/log.h"
+#include "virtual/player/library.h"
+#include "virtual/player/player.h"
+
+#include <getopt.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+
+namespace {
+
+using namespace plugfs;
+using namespace plugfs::virtual_usb;
+
+void print_help() {
+    std::fputs(R"(Usage: plugfs-virtual player --listen ENDPOINT (--root DIR | --storage NAME=DIR ...) [options]
+       plugfs-virtual library --output DIR [--tracks N] [--large NAME=SIZE ...]
+Virtual USB devices, exported over the usbredir protocol.
+
+player: a media player (MTP) that serves a folder
+      --listen ENDPOINT      unix:PATH or tcp:HOST:PORT
+      --root DIR             the folder, as "Internal storage"
+      --storage NAME=DIR     a storage; again for more
+      --identity VID:PID,PRODUCT,SERIAL
+                             who it says it is (1209:0001,plugfs Walkman,VIRTUAL0001)
+      --speed high|super     (high)
+      --fault NAME[=ARG]     something it does wrong; again for more
+      --control unix:PATH    takes commands there, one a connection: `help` lists them
+library: generates tracks
+      --output DIR
+      --tracks N             how many (12)
+      --large NAME=SIZE      also a file of SIZE bytes with a pattern
+
+Examples:
+  plugfs-virtual library --output /tmp/tracks
+  plugfs-virtual player --root /tmp/tracks --listen unix:/tmp/player
+  plugfsd -f --attach unix:/tmp/player ~/devices
+  qemu-system-x86_64 ... -chardev socket,id=c,path=/tmp/player -device usb-redir,chardev=c
+
+Faults:
+)",
+               stdout);
+    for (const auto& [name, what] : Faults::known()) {
+        std::printf("  %-22s %s\n", name.c_str(), what.c_str());
+    }
+}
+
+enum Option : int {
+    listen_option = 256,
+    root_option,
+    storage_option,
+    identity_option,
+    speed_option,
+    fault_option,
+    control_option,
+    output_option,
+    tracks_option,
+    large_option
+};
+constexpr option long_options[] = {{"help", no_argument, nullptr, 'h'},
+                                   {"listen", required_argument, nullptr, listen_option},
+                                   {"root", required_argument, nullptr, root_option},
+                                   {"storage", required_argument, nullptr, storage_option},
+                                   {"identity", required_argument, nullptr, identity_option},
+                                   {"speed", required_argument, nullptr, speed_option},
+                                   {"fault", required_argument, nullptr, fault_option},
+                                   {"control", required_argument, nullptr, control_option},
+                                   {"output", required_argument, nullptr, output_option},
+                                   {"tracks", required_argument, nullptr, tracks_option},
+                                   {"large", required_argument, nullptr, large_option},
+                                   {nullptr, 0, nullptr, 0}};
+
+struct Arguments {
+    bool help = false;
+    std::string listen;
+    std::string control;
+    std::string output;
+    unsigned tracks = 12;
+    std::vector<std::pair<std::string, std::uint64_t>> large;
+    PlayerOptions player;
+};
+
+bool split(const std::string& text, char at, std::string& before, std::string& after) {
+    const auto position = text.find(at);
+    before = text.substr(0, position);
+    after = position == std::string::npos ? "" : text.substr(position + 1);
+    return position != std::string::npos;
+}
+
+template <class Number>
+bool number(const std::string& text, int base, Number& value) {
+    return !text.empty() &&
+           std::from_chars(text.data(), text.data() + text.size(), value, base).ptr == text.data() + text.size();
+}
+
+Result<void> set_identity(const std::string& value, DeviceDescription& device) {
+    std::string numbers;
+    std::string rest;
+    std::string vendor;
+    std::string product;
+    split(value, ',', numbers, rest);
+    if (!split(numbers, ':', vendor, product) || !number(vendor, 16, device.vendor_id) ||
+        !number(product, 16, device.product_id)) {
+        return fail(EINVAL, "--identity " + value, "expected VID:PID,PRODUCT,SERIAL");
+    }
+    split(rest, ',', device.product, device.serial_number);
+    return {};
+}
+
+Result<void> take(int which, const std::string& value, Arguments& arguments) {
+    std::string name;
+    std::string rest;
+    switch (which) {
+        case 'h':
+            arguments.help = true;
+            break;
+        case listen_option:
+            arguments.listen = value;
+            break;
+        case control_option:
+            arguments.control = value;
+            break;
+        case output_option:
+            arguments.output = value;
+            break;
+        case root_option:
+            arguments.player.storages.emplace_back("Internal storage", value);
+            break;
+        case storage_option:
+            if (!split(value, '=', name, rest)) {
+                return fail(EINVAL, "--storage " + value, "expected NAME=DIR");
+            }
+            arguments.player.storages.emplace_back(name, rest);
+            break;
+        case identity_option:
+            return set_identity(value, arguments.player.device);
+        case speed_option:
+            if (value != "high" && value != "super") {
+                return fail(EINVAL, "--speed " + value, "expected high or super");
+            }
+            arguments.player.device.speed = value == "super" ? usb::Speed::super : usb::Speed::high;
+            break;
+        case fault_option:
+            arguments.player.faults.push_back(value);
+            break;
+        case tracks_option:
+            if (!number(value, 10, arguments.tracks) || arguments.tracks > 100'000) {
+                return fail(EINVAL, "--tracks " + value, "expected a number up to 100,000");
+            }
+            break;
+        case large_option: {
+            std::uint64_t size = 0;
+            if (!split(value, '=', name, rest) || !number(rest, 10, size)) {
+                return fail(EINVAL, "--large " + value, "expected NAME=SIZE");
+            }
+            arguments.large.emplace_back(name, size);
+            break;
+        }
+        default:
+            return fail(EINVAL, "command line", "see plugfs-virtual --help");
+    }
+    return {};
+}
+
+Result<void> library(const Arguments& arguments) {
+    if (arguments.output.empty()) {
+        return fail(EINVAL, "library", "--output DIR is missing");
+    }
+    PLUGFS_TRY(generate_library(arguments.output, arguments.tracks));
+    for (const auto& [name, size] : arguments.large) {
+        PLUGFS_TRY(generate_pattern(std::filesystem::path(arguments.output) / name, size));
+    }
+    return {};
+}
+
+void remove_socket(const std::string& endpoint) {
+    if (endpoint.starts_with("unix:")) {
+        (void)::unlink(endpoint.substr(5).c_str());
+    }
+}
+
+Result<void> player(const Arguments& arguments) {
+    if (arguments.listen.empty() || arguments.player.storages.empty()) {
+        return fail(EINVAL, "player", "--listen ENDPOINT and --root DIR are needed; see plugfs-virtual --help");
+    }
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    (void)::sigprocmask(SIG_BLOCK, &set, nullptr);
+    const UniqueFd stop(::signalfd(-1, &set, SFD_CLOEXEC));
+    PLUGFS_ASSIGN(const auto device, Player::create(arguments.player));
+    PLUGFS_ASSIGN(const auto listener, listen_on(arguments.listen));
+    UniqueFd control;
+    if (!arguments.control.empty()) {
+        PLUGFS_ASSIGN(control, listen_on(arguments.control));
+    }
+    log::info("listening on " + arguments.listen);
+    const auto served = device->serve(listener.get(), control.get(), stop.get());
+    remove_socket(arguments.listen);
+    remove_socket(arguments.control);
+    return served;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    log::set_up("plugfs-virtual", LogLevel::info);
+    Arguments arguments;
+    arguments.player.device.product = "plugfs Walkman";
+    arguments.player.device.serial_number = "VIRTUAL0001";
+    int which = 0;
+    while ((which = ::getopt_long(argc, argv, "h", long_options, nullptr)) != -1) {
+        if (const auto taken = take(which, optarg != nullptr ? optarg : "", arguments); !taken) {
+            log::error(taken.error().text());
+            return 2;
+        }
+    }
+    if (arguments.help) {
+        print_help();
+        return 0;
+    }
+    const std::string verb = optind < argc ? argv[optind] : "";
+    if (verb != "player" && verb != "library") {
+        log::error("expected player or library; see plugfs-virtual --help");
+        return 2;
+    }
+    const auto done = verb == "player" ? player(arguments) : library(arguments);
+    if (!done) {
+        log::error(done.error().text());
+        return done.error().code == EINVAL ? 2 : 1;
+    }
+    return 0;
+}

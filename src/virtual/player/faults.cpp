@@ -1,0 +1,56 @@
+#include "virtual/player/faults.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace plugfs::virtual_usb {
+
+const std::vector<std::pair<std::string, std::string>>& Faults::known() {
+    static const std::vector<std::pair<std::string, std::string>> list = {
+        {"stall-data", "halt the IN endpoint where data should follow"},
+        {"stall-response", "halt the IN endpoint where the response should follow"},
+        {"short-data", "end the data halfway through, with a short packet"},
+        {"missing-zlp", "no empty packet after data that fills its last one"},
+        {"wrong-transaction-id", "answer with the number of another transaction"},
+        {"wrong-container-type", "a container type that does not exist"},
+        {"long-length", "a container length larger than the data"},
+        {"short-length", "a container length smaller than the data"},
+        {"lying-count", "datasets with a count of 4,294,967,295 elements"},
+        {"garbage", "datasets of random bytes"},
+        {"header-apart", "the data's header in a transfer of its own"},
+        {"no-object-prop-list", "GetObjectPropList is not supported"},
+        {"no-partial-64", "GetPartialObject64 is not supported"},
+        {"no-partial", "neither GetPartialObject nor GetPartialObject64"},
+        {"slow", "=MS: wait so long before each answer (100)"},
+        {"throttle", "=BYTES: move so many bytes a second (1048576)"},
+        {"hang", "no answer at all"},
+        {"read-past-end-hang", "hang when a read passes an object's end"},
+        {"locked", "no storage until told `unlock`"},
+        {"odd-names", "names that are no UTF-16, have a slash, or occur twice"},
+        {"unplug-after", "=BYTES: close the connection after so many bytes of data (1048576)"},
+    };
+    return list;
+}
+
+bool Faults::set(const std::string& text) {
+    const auto equals = text.find('=');
+    const auto name = text.substr(0, equals);
+    const auto& all = known();
+    if (std::none_of(all.begin(), all.end(), [&](const auto& item) { return item.first == name; })) {
+        return false;
+    }
+    active_[name] = equals == std::string::npos ? "" : text.substr(equals + 1);
+    return true;
+}
+
+std::uint64_t Faults::number(const std::string& name, std::uint64_t otherwise) const {
+    const auto found = active_.find(name);
+    std::uint64_t value = 0;
+    if (found == active_.end() ||
+        std::from_chars(found->second.data(), found->second.data() + found->second.size(), value).ec != std::errc()) {
+        return otherwise;
+    }
+    return value;
+}
+
+}  // namespace plugfs::virtual_usb

@@ -1,0 +1,392 @@
+#include "virtual/usbredir_server.h"
+
+#include "common/log.h"
+#include "virtual/descriptors.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <usbredirparser.h>
+
+#include <algorithm>
+
+namespace plugfs::virtual_usb {
+
+namespace {
+
+constexpr std::size_t waiting_limit = 256;
+constexpr std::size_t request_limit = std::size_t{16} << 20U;
+
+// USB 2.0, 9.4
+constexpr std::uint8_t request_get_status = 0;
+constexpr std::uint8_t request_clear_feature = 1;
+constexpr std::uint8_t request_set_feature = 3;
+constexpr std::uint8_t request_get_descriptor = 6;
+constexpr std::uint8_t request_get_configuration = 8;
+constexpr std::uint8_t request_set_configuration = 9;
+constexpr std::uint8_t request_get_interface = 10;
+constexpr std::uint8_t request_set_interface = 11;
+
+// usbredir's numbering of endpoints: IN ones from 16 on.
+int endpoint_index(std::uint8_t address) {
+    return ((address & 0x80) >> 3) | (address & 0x0f);
+}
+
+std::span<const std::byte> as_bytes(const std::uint8_t* data, int length) {
+    return {reinterpret_cast<const std::byte*>(data),
+            data != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0};
+}
+
+std::uint8_t* as_data(std::vector<std::byte>& bytes) {
+    return reinterpret_cast<std::uint8_t*>(bytes.data());
+}
+
+std::uint8_t wire_speed(usb::Speed speed) {
+    switch (speed) {
+        case usb::Speed::low:
+            return usb_redir_speed_low;
+        case usb::Speed::full:
+            return usb_redir_speed_full;
+        case usb::Speed::high:
+            return usb_redir_speed_high;
+        case usb::Speed::super:
+            return usb_redir_speed_super;
+        default:
+            return usb_redir_speed_unknown;
+    }
+}
+
+void on_log(void* /*self*/, int level, const char* message) {
+    if (level <= usbredirparser_warning) {
+        log::warning(std::string("usbredir: ") + message);
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<UsbredirServer>> UsbredirServer::create(UniqueFd socket, VirtualDevice& device,
+                                                               TrafficCount& count) {
+    if (::fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0) {
+        return fail(errno, "usbredir", "O_NONBLOCK");
+    }
+    std::unique_ptr<UsbredirServer> server(new UsbredirServer(std::move(socket), device, count));
+    server->parser_ = usbredirparser_create();
+    if (server->parser_ == nullptr) {
+        return fail(ENOMEM, "usbredirparser_create");
+    }
+    server->set_callbacks();
+    std::uint32_t caps[USB_REDIR_CAPS_SIZE] = {};
+    for (const int cap : {usb_redir_cap_connect_device_version, usb_redir_cap_ep_info_max_packet_size,
+                          usb_redir_cap_64bits_ids, usb_redir_cap_32bits_bulk_length}) {
+        usbredirparser_caps_set_cap(caps, cap);
+    }
+    device.reset();
+    usbredirparser_init(server->parser_, "plugfs-virtual", caps, USB_REDIR_CAPS_SIZE, usbredirparser_fl_usb_host);
+    return server;
+}
+
+UsbredirServer::~UsbredirServer() {
+    if (parser_ != nullptr) {
+        usbredirparser_destroy(parser_);
+    }
+}
+
+void UsbredirServer::set_callbacks() {
+    parser_->priv = this;
+    parser_->log_func = on_log;
+    parser_->read_func = [](void* at, std::uint8_t* data, int count) {
+        const ssize_t got = ::recv(self(at).fd(), data, static_cast<std::size_t>(count), 0);
+        if (got > 0) {
+            return static_cast<int>(got);
+        }
+        return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    };
+    parser_->write_func = [](void* at, std::uint8_t* data, int count) {
+        const ssize_t put = ::send(self(at).fd(), data, static_cast<std::size_t>(count), MSG_NOSIGNAL);
+        if (put >= 0) {
+            return static_cast<int>(put);
+        }
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    };
+    parser_->hello_func = [](void* at, usb_redir_hello_header*) { self(at).announce(); };
+    parser_->reset_func = [](void* at) {
+        self(at).waiting_.clear();
+        self(at).halted_.clear();
+        self(at).device_.reset();
+    };
+    parser_->set_configuration_func = [](void* at, std::uint64_t id, usb_redir_set_configuration_header* header) {
+        self(at).configuration_ = header->configuration;
+        usb_redir_configuration_status_header status{usb_redir_success, header->configuration};
+        usbredirparser_send_configuration_status(self(at).parser_, id, &status);
+    };
+    parser_->get_configuration_func = [](void* at, std::uint64_t id) {
+        usb_redir_configuration_status_header status{usb_redir_success, self(at).configuration_};
+        usbredirparser_send_configuration_status(self(at).parser_, id, &status);
+    };
+    parser_->set_alt_setting_func = [](void* at, std::uint64_t id, usb_redir_set_alt_setting_header* header) {
+        const bool known = header->alt == 0 && header->interface < self(at).device_.description().interfaces.size();
+        usb_redir_alt_setting_status_header status{known ? usb_redir_success : usb_redir_inval, header->interface, 0};
+        usbredirparser_send_alt_setting_status(self(at).parser_, id, &status);
+    };
+    parser_->get_alt_setting_func = [](void* at, std::uint64_t id, usb_redir_get_alt_setting_header* header) {
+        usb_redir_alt_setting_status_header status{usb_redir_success, header->interface, 0};
+        usbredirparser_send_alt_setting_status(self(at).parser_, id, &status);
+    };
+    parser_->start_interrupt_receiving_func = [](void* at, std::uint64_t id,
+                                                 usb_redir_start_interrupt_receiving_header* header) {
+        const bool known = self(at).endpoint(header->endpoint) != nullptr && (header->endpoint & 0x80U) != 0;
+        self(at).receiving_[header->endpoint] = known;
+        usb_redir_interrupt_receiving_status_header status{known ? usb_redir_success : usb_redir_inval,
+                                                           header->endpoint};
+        usbredirparser_send_interrupt_receiving_status(self(at).parser_, id, &status);
+    };
+    parser_->stop_interrupt_receiving_func = [](void* at, std::uint64_t id,
+                                                usb_redir_stop_interrupt_receiving_header* header) {
+        self(at).receiving_[header->endpoint] = false;
+        usb_redir_interrupt_receiving_status_header status{usb_redir_success, header->endpoint};
+        usbredirparser_send_interrupt_receiving_status(self(at).parser_, id, &status);
+    };
+    parser_->cancel_data_packet_func = [](void* at, std::uint64_t id) { self(at).cancel(id); };
+    parser_->control_packet_func = [](void* at, std::uint64_t id, usb_redir_control_packet_header* header,
+                                      std::uint8_t* data, int length) {
+        self(at).on_control(id, *header, as_bytes(data, length));
+        usbredirparser_free_packet_data(self(at).parser_, data);
+    };
+    parser_->bulk_packet_func = [](void* at, std::uint64_t id, usb_redir_bulk_packet_header* header, std::uint8_t* data,
+                                   int length) {
+        self(at).on_bulk(id, *header, as_bytes(data, length));
+        usbredirparser_free_packet_data(self(at).parser_, data);
+    };
+}
+
+void UsbredirServer::announce() {
+    const auto& device = device_.description();
+    usb_redir_interface_info_header interfaces{};
+    usb_redir_ep_info_header endpoints{};
+    std::fill(std::begin(endpoints.type), std::end(endpoints.type), static_cast<std::uint8_t>(usb_redir_type_invalid));
+    endpoints.type[0] = endpoints.type[16] = usb_redir_type_control;
+    endpoints.max_packet_size[0] = endpoints.max_packet_size[16] = 64;
+    for (const auto& interface : device.interfaces) {
+        const std::uint32_t at = interfaces.interface_count++;
+        interfaces.interface[at] = interface.number;
+        interfaces.interface_class[at] = interface.interface_class;
+        interfaces.interface_subclass[at] = interface.interface_subclass;
+        interfaces.interface_protocol[at] = interface.interface_protocol;
+        for (const auto& item : interface.endpoints) {
+            const int index = endpoint_index(item.address);
+            endpoints.type[index] = static_cast<std::uint8_t>(item.type());
+            endpoints.interval[index] = item.interval;
+            endpoints.interface[index] = interface.number;
+            endpoints.max_packet_size[index] = item.max_packet_size;
+        }
+    }
+    usbredirparser_send_interface_info(parser_, &interfaces);
+    usbredirparser_send_ep_info(parser_, &endpoints);
+    usb_redir_device_connect_header connect{};
+    connect.speed = wire_speed(device.speed);
+    connect.vendor_id = device.vendor_id;
+    connect.product_id = device.product_id;
+    connect.device_version_bcd = device.device_release;
+    usbredirparser_send_device_connect(parser_, &connect);
+}
+
+const usb::Endpoint* UsbredirServer::endpoint(std::uint8_t address) const {
+    for (const auto& interface : device_.description().interfaces) {
+        for (const auto& item : interface.endpoints) {
+            if (item.address == address) {
+                return &item;
+            }
+        }
+    }
+    return nullptr;
+}
+
+std::optional<std::vector<std::byte>> UsbredirServer::standard_request(std::uint8_t request, std::uint16_t value,
+                                                                       std::uint16_t index, std::size_t length) {
+    switch (request) {
+        case request_get_descriptor:
+            return descriptor(device_.description(), static_cast<std::uint8_t>(value >> 8U),
+                              static_cast<std::uint8_t>(value), length);
+        case request_get_status:
+            return std::vector<std::byte>(std::min<std::size_t>(2, length));
+        case request_get_configuration:
+            return std::vector<std::byte>(std::min<std::size_t>(1, length), static_cast<std::byte>(configuration_));
+        case request_get_interface:
+            return std::vector<std::byte>(std::min<std::size_t>(1, length));
+        case request_clear_feature:
+            halted_[static_cast<std::uint8_t>(index)] = false;
+            device_.halt_cleared(static_cast<std::uint8_t>(index));
+            return std::vector<std::byte>();
+        case request_set_feature:
+        case request_set_configuration:
+        case request_set_interface:
+            return std::vector<std::byte>();
+        default:
+            return std::nullopt;
+    }
+}
+
+void UsbredirServer::on_control(std::uint64_t id, usb_redir_control_packet_header& header,
+                                std::span<const std::byte> data) {
+    const bool in = (header.requesttype & 0x80U) != 0;
+    const bool standard = (header.requesttype & 0x60U) == 0;
+    const usb::Setup setup{static_cast<std::uint8_t>(header.requesttype & 0x7fU), header.request, header.value,
+                           header.index};
+    auto answer = standard ? standard_request(header.request, header.value, header.index, header.length)
+                           : device_.control(setup, in, data, header.length);
+    header.status = answer ? usb_redir_success : usb_redir_stall;
+    if (answer && in) {
+        answer->resize(std::min<std::size_t>(answer->size(), header.length));
+        header.length = static_cast<std::uint16_t>(answer->size());
+        usbredirparser_send_control_packet(parser_, id, &header, as_data(*answer), header.length);
+    } else {
+        header.length = answer ? header.length : std::uint16_t{0};
+        usbredirparser_send_control_packet(parser_, id, &header, nullptr, 0);
+    }
+}
+
+void UsbredirServer::send_bulk_status(std::uint64_t id, std::uint8_t address, std::uint32_t stream,
+                                      std::uint8_t status) {
+    usb_redir_bulk_packet_header header{};
+    header.endpoint = address;
+    header.status = status;
+    header.stream_id = stream;
+    usbredirparser_send_bulk_packet(parser_, id, &header, nullptr, 0);
+}
+
+void UsbredirServer::on_bulk(std::uint64_t id, const usb_redir_bulk_packet_header& header,
+                             std::span<const std::byte> data) {
+    const auto* known = endpoint(header.endpoint);
+    const std::size_t length = (std::size_t{header.length_high} << 16U) | header.length;
+    auto& requests = waiting_[header.endpoint];
+    if (known == nullptr || known->type() != usb::TransferType::bulk || length > request_limit ||
+        requests.size() >= waiting_limit) {
+        send_bulk_status(id, header.endpoint, header.stream_id, usb_redir_inval);
+        return;
+    }
+    if (halted_[header.endpoint]) {
+        send_bulk_status(id, header.endpoint, header.stream_id, usb_redir_stall);
+        return;
+    }
+    if (known->in()) {
+        requests.push_back({id, header.stream_id, length, {}});
+        return;
+    }
+    count_.bytes_out += data.size();
+    const bool taken = device_.out(header.endpoint, data);
+    halted_[header.endpoint] = !taken;
+    usb_redir_bulk_packet_header answer = header;
+    answer.status = taken ? usb_redir_success : usb_redir_stall;
+    usbredirparser_send_bulk_packet(parser_, id, &answer, nullptr, 0);
+}
+
+void UsbredirServer::cancel(std::uint64_t id) {
+    for (auto& [address, requests] : waiting_) {
+        const auto found =
+            std::find_if(requests.begin(), requests.end(), [id](const Request& request) { return request.id == id; });
+        if (found != requests.end()) {
+            send_bulk_status(id, address, found->stream, usb_redir_cancelled);
+            requests.erase(found);
+            return;
+        }
+    }
+}
+
+void UsbredirServer::complete(std::uint8_t address, std::uint8_t status) {
+    auto& requests = waiting_[address];
+    Request request = std::move(requests.front());
+    requests.pop_front();
+    usb_redir_bulk_packet_header header{};
+    header.endpoint = address;
+    header.status = status;
+    header.length = static_cast<std::uint16_t>(request.bytes.size());
+    header.length_high = static_cast<std::uint16_t>(request.bytes.size() >> 16U);
+    header.stream_id = request.stream;
+    count_.bytes_in += request.bytes.size();
+    usbredirparser_send_bulk_packet(parser_, request.id, &header, as_data(request.bytes),
+                                    static_cast<int>(request.bytes.size()));
+}
+
+void UsbredirServer::pump_bulk(std::uint8_t address) {
+    const std::size_t packet = endpoint(address)->max_packet_size;
+    auto& transfers = device_.in(address);
+    auto& requests = waiting_[address];
+    while (!requests.empty() && !transfers.empty() && transfers.front().not_before <= InTransfer::Clock::now()) {
+        InTransfer& transfer = transfers.front();
+        Request& request = requests.front();
+        if (transfer.stall) {
+            transfers.pop_front();
+            halted_[address] = true;
+            while (!requests.empty()) {
+                complete(address, usb_redir_stall);
+            }
+            return;
+        }
+        const std::uint64_t before = transfer.bytes.size();
+        const auto bytes = transfer.bytes.take(request.length - request.bytes.size());
+        request.bytes.insert(request.bytes.end(), bytes.begin(), bytes.end());
+        const bool full = request.bytes.size() == request.length;
+        const bool over = transfer.bytes.size() == 0;
+        // The transfer's last packet was short, or an empty one follows it.
+        const bool short_end = over && before % packet != 0;
+        const bool empty_end = over && before % packet == 0 && transfer.zero_length_packet;
+        if (over && (short_end || !transfer.zero_length_packet || !full)) {
+            transfers.pop_front();
+        }
+        if (full || short_end || empty_end) {
+            complete(address, usb_redir_success);
+        }
+    }
+}
+
+void UsbredirServer::pump_interrupt(std::uint8_t address) {
+    auto& transfers = device_.in(address);
+    while (receiving_[address] && !transfers.empty()) {
+        auto bytes = transfers.front().bytes.take(endpoint(address)->max_packet_size);
+        transfers.pop_front();
+        usb_redir_interrupt_packet_header header{};
+        header.endpoint = address;
+        header.length = static_cast<std::uint16_t>(bytes.size());
+        usbredirparser_send_interrupt_packet(parser_, interrupt_id_++, &header, as_data(bytes), header.length);
+    }
+}
+
+void UsbredirServer::pump() {
+    for (const auto& interface : device_.description().interfaces) {
+        for (const auto& item : interface.endpoints) {
+            if (item.in() && item.type() == usb::TransferType::bulk) {
+                pump_bulk(item.address);
+            } else if (item.in() && item.type() == usb::TransferType::interrupt) {
+                pump_interrupt(item.address);
+            }
+        }
+    }
+}
+
+std::optional<InTransfer::Clock::time_point> UsbredirServer::next_wake() const {
+    std::optional<InTransfer::Clock::time_point> next;
+    for (const auto& [address, requests] : waiting_) {
+        auto& transfers = device_.in(address);
+        if (!requests.empty() && !transfers.empty()) {
+            next = std::min(next.value_or(InTransfer::Clock::time_point::max()), transfers.front().not_before);
+        }
+    }
+    return next;
+}
+
+short UsbredirServer::events() const {
+    return static_cast<short>(POLLIN | (usbredirparser_has_data_to_write(parser_) > 0 ? POLLOUT : 0));
+}
+
+bool UsbredirServer::serve() {
+    if (!gone_ && usbredirparser_do_read(parser_) != 0) {
+        gone_ = true;
+    }
+    pump();
+    if (!gone_ && usbredirparser_has_data_to_write(parser_) > 0 && usbredirparser_do_write(parser_) != 0) {
+        gone_ = true;
+    }
+    return !gone_;
+}
+
+}  // namespace plugfs::virtual_usb
