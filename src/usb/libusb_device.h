@@ -17,6 +17,8 @@ class LibusbDevice final : public Backend {
     // Reads the strings; the descriptors are those that the kernel has.
     static Result<std::unique_ptr<LibusbDevice>> create(std::unique_ptr<LibusbHandle> handle);
     ~LibusbDevice() override;
+    LibusbDevice(const LibusbDevice&) = delete;
+    LibusbDevice& operator=(const LibusbDevice&) = delete;
 
     [[nodiscard]] const Identity& identity() const override { return identity_; }
     [[nodiscard]] std::span<const Interface> interfaces() const override { return interfaces_; }

@@ -11,7 +11,7 @@ namespace plugfs::usb {
 namespace {
 
 // Below this, mapping pages costs more than the copy that it saves.
-constexpr std::size_t device_memory_threshold = 16 * 1024;
+constexpr std::size_t device_memory_threshold = std::size_t{16} << 10U;
 constexpr std::size_t capacity_limit = std::size_t{64} << 20U;
 
 }  // namespace

@@ -140,7 +140,7 @@ Result<void> UsbredirDevice::set_alternate_setting(std::uint8_t interface_number
         }
     }
     // The peer tells the endpoints of the new setting before it answers.
-    const auto set = session_->set_alternate_setting(interface_number, alternate_setting, deadline);
+    auto set = session_->set_alternate_setting(interface_number, alternate_setting, deadline);
     for (const std::uint8_t endpoint : streams) {
         const auto& info = session_->endpoint(endpoint);
         if (info.type == usb_redir_type_interrupt && info.interface == interface_number) {
@@ -149,9 +149,10 @@ Result<void> UsbredirDevice::set_alternate_setting(std::uint8_t interface_number
             session_->interrupts().forget(endpoint, fail(EINVAL, "transfer", "the setting has no such endpoint"));
         }
     }
-    PLUGFS_TRY(set);
-    claimed_[interface_number] = alternate_setting;
-    return {};
+    if (set) {
+        claimed_[interface_number] = alternate_setting;
+    }
+    return set;
 }
 
 Result<std::size_t> UsbredirDevice::control_in(const Setup& setup, std::span<std::byte> data, Deadline deadline) {

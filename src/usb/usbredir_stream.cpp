@@ -13,7 +13,7 @@
 namespace plugfs::usb {
 namespace {
 
-constexpr std::size_t input_size = 64 * 1024;
+constexpr std::size_t input_size = std::size_t{64} << 10U;
 // A peer that never stops sending must not keep us from looking at the clock.
 constexpr std::size_t read_budget = std::size_t{8} << 20U;
 // What may wait for a peer that does not read. The library keeps a plain list, so the count is bounded too.

@@ -14,6 +14,8 @@ class UsbredirTransfer final : public Transfer {
     // `session` must outlive the transfer; `kind` is bulk or interrupt, and the endpoint is known to be of that kind.
     UsbredirTransfer(UsbredirSession& session, Request::Kind kind, std::uint8_t endpoint, std::size_t capacity);
     ~UsbredirTransfer() override;
+    UsbredirTransfer(const UsbredirTransfer&) = delete;
+    UsbredirTransfer& operator=(const UsbredirTransfer&) = delete;
 
     [[nodiscard]] std::span<std::byte> buffer() override { return buffer_; }
     [[nodiscard]] Result<void> submit(std::size_t length, bool zero_length_packet) override;

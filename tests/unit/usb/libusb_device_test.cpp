@@ -6,7 +6,9 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <seccomp.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstring>
@@ -67,6 +69,32 @@ TEST_CASE("the descriptor is closed with the device, and not before") {
 TEST_CASE("what is no usbfs descriptor is refused") {
     CHECK(!open_libusb(UniqueFd(::eventfd(0, EFD_CLOEXEC))));
     CHECK(!open_libusb(UniqueFd()));
+}
+
+TEST_CASE("it works where no path can be opened") {
+    MockUsbfs usbfs;
+    UniqueFd fd = usbfs.open();
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        // What a worker's sandbox does to these calls, without the rest of it.
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+        for (const int call : {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(statfs), SCMP_SYS(readlink), SCMP_SYS(socket),
+                               SCMP_SYS(access), SCMP_SYS(clone3), SCMP_SYS(clone), SCMP_SYS(execve)}) {
+            if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0) != 0) {
+                ::_exit(2);
+            }
+        }
+        if (seccomp_load(filter) != 0) {
+            ::_exit(3);
+        }
+        const auto device = open_libusb(std::move(fd));
+        ::_exit(device && (*device)->identity().product == "W\xc3\xa4" && (*device)->interfaces().size() == 3 ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("several transfers in flight end in order; exactly what is asked for is posted") {
