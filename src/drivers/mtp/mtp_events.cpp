@@ -106,6 +106,7 @@ void MtpDriver::handle_event(std::uint16_t code, std::uint32_t parameter) {
         case event::storage_info_changed:
         case event::device_reset:
             storages_changed_ = true;
+            check_storages();
             break;
         default:
             break;

@@ -1,0 +1,31 @@
+#!/bin/bash
+# As an ordinary user, through fusermount3, without configuration: `plugfsd --demo DIR` works the same.
+. "$(dirname "$0")/lib.sh"
+
+if [ "$(id -u)" = 0 ]; then
+    # The user must be able to reach the programs wherever this clone is.
+    cp -r "$stage/." "$work/stage"
+    mkdir -m 700 "$work/home"
+    chmod 755 "$work"
+    chown 65534:65534 "$work/home"
+    as_user="setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all env -u XDG_RUNTIME_DIR HOME=$work/home"
+    stage=$work/stage
+else
+    mkdir "$work/home"
+    as_user=env
+fi
+mnt=$work/home/devices
+user() { $as_user "$@"; }
+$as_user "$stage/sbin/plugfsd" -f --no-local --demo "$mnt" >>"$work/daemon.log" 2>&1 &
+daemon=$!
+check "the player runs" wait_for 20 user grep -qx running "$mnt/.control/plugfs Walkman/state"
+check "its tracks are listed" sh -c "test \$($as_user find '$mnt' -name '*.wav' | wc -l) = 12"
+check "and read" sh -c "$as_user cat '$mnt/plugfs Walkman/storage/Internal storage/Music/Anna Sine/First Harmonics/01 Fundamental.wav' >'$work/x.wav' && file '$work/x.wav' | grep -q 'WAVE audio'"
+worker=$(user cat "$mnt/.control/plugfs Walkman/pid")
+check "the driver is locked down: no_new_privs, seccomp, no capabilities" sh -c "
+    grep -Eq '^NoNewPrivs:[[:space:]]1' /proc/$worker/status && grep -Eq '^Seccomp:[[:space:]]2' /proc/$worker/status && grep -Eq '^CapEff:[[:space:]]0+$' /proc/$worker/status"
+kill -TERM "$(pgrep -P "$daemon" -x plugfsd || echo "$daemon")"
+wait "$daemon"
+daemon=
+check "it ends without a mount left" sh -c "! grep -q ' $mnt' /proc/mounts"
+check "the mount point that it made is gone" sh -c "! test -e '$mnt'"
