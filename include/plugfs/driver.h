@@ -74,11 +74,15 @@ class Driver {
     [[nodiscard]] virtual Result<void> start() = 0;
 
     // The entries of a folder, in parts: `cursor` is 0 at first, then the last part's `next`. Give the first part as
-    // soon as there is one. ESTALE: the cursor is not known any more, begin again.
+    // soon as there is one. ESTALE: the cursor is not known any more, begin again; with cursor 0, the key is not (see
+    // read()).
     [[nodiscard]] virtual Result<Listing> list(Key folder, std::uint64_t cursor) = 0;
 
     // Reads up to out.size() bytes at `offset`; offset + out.size() never passes the entry's size, and out.size() never
-    // read_size(). Fewer bytes mean that the file ends there.
+    // read_size(). Fewer bytes mean that the file ends there. ESTALE: the key belongs to an earlier session with the
+    // device (the driver had to begin a new one, in which objects have other numbers): the kit lists the folders again,
+    // finds the entry by its persistent identity or its path, checks that its size and time are the same, and asks
+    // again.
     [[nodiscard]] virtual Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) = 0;
 
     // Optional from here on.

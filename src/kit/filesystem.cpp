@@ -92,51 +92,49 @@ void Filesystem::lookup(fuse_req_t request, std::uint64_t parent, const char* na
         fuse_reply_err(request, folder == nullptr ? ESTALE : ENOTDIR);
         return;
     }
-    bool answered = false;
-    answer_lookup(request, *folder, name, folder->listed == Listed::yes, answered);
-    if (answered) {
+    if (answer_lookup(request, *folder, name)) {
         return;
     }
     if (dead_) {
         fuse_reply_err(request, visible_code(*dead_));
         return;
     }
-    const PendingId id = last_pending_ + 1;
-    const auto resume = [this, id, request, parent, wanted = std::string(name)] {
-        Node* at = tree_.find(parent);
-        bool done = false;
-        if (at == nullptr) {
-            fuse_reply_err(request, ESTALE);
-            done = true;
-        } else {
-            answer_lookup(request, *at, wanted, at->listed == Listed::yes, done);
-        }
-        if (done) {
-            finish(id);
-        }
-    };
-    wait(request, resume, [this, request, what = Tree::path(*folder)](const Error& error) {
+    const PendingId id = wait(request, [this, request, what = Tree::path(*folder)](const Error& error) {
         reply_error(request, error, "list " + plugfs::quoted(what));
     });
-    folder_work_[parent].waiting.push_back(id);
-    want_listing(*folder);
+    await_folder(*folder, [this, id, request, parent, wanted = std::string(name)](const Error* error) {
+        if (!waits(id)) {
+            return true;
+        }
+        Node* at = tree_.find(parent);
+        if (error != nullptr) {
+            reply_error(request, *error, "list " + plugfs::quoted(at != nullptr ? Tree::path(*at) : "?"));
+        } else if (at == nullptr) {
+            fuse_reply_err(request, ESTALE);
+        } else if (!answer_lookup(request, *at, wanted)) {
+            return false;
+        }
+        finish(id);
+        return true;
+    });
 }
 
-void Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::string& name, bool complete,
-                               bool& answered) {
-    Node* node = Tree::child(folder, name);
-    answered = node != nullptr || complete;
-    if (node != nullptr) {
+bool Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::string& name) {
+    if (Node* node = Tree::child(folder, name)) {
         ++node->lookups;
         const auto entry = entry_for(*node);
         if (fuse_reply_entry(request, &entry) == -ENOENT) {
             --node->lookups;  // interrupted: the kernel did not take the reference
         }
-    } else if (complete) {
-        fuse_entry_param missing{};
-        missing.entry_timeout = missing_seconds;
-        fuse_reply_entry(request, &missing);
+        return true;
     }
+    if (folder.listed != Listed::yes) {
+        return false;
+    }
+    fuse_entry_param missing{};
+    missing.entry_timeout = missing_seconds;
+    fuse_reply_entry(request, &missing);
+    return true;
 }
 
 void Filesystem::statistics(fuse_req_t request) {
@@ -144,9 +142,8 @@ void Filesystem::statistics(fuse_req_t request) {
         fuse_reply_err(request, visible_code(*dead_));
         return;
     }
-    const PendingId id = last_pending_ + 1;
-    wait(
-        request, [] {}, [this, request](const Error& error) { reply_error(request, error, "free space"); });
+    const PendingId id =
+        wait(request, [this, request](const Error& error) { reply_error(request, error, "free space"); });
     queue_.add(Priority::metadata, [this, id](Driver& driver) {
         mailbox_.post([this, id, space = driver.space()] {
             const auto found = pending_.find(id);
@@ -186,12 +183,20 @@ void Filesystem::reply_error(fuse_req_t request, const Error& error, std::string
     fuse_reply_err(request, visible_code(error));
 }
 
-Filesystem::PendingId Filesystem::wait(fuse_req_t request, std::function<void()> resume,
-                                       std::function<void(const Error&)> fail) {
+Filesystem::PendingId Filesystem::wait(fuse_req_t request, std::function<void(const Error&)> fail) {
     const PendingId id = ++last_pending_;
-    pending_[id] = {request, std::move(resume), std::move(fail)};
+    pending_[id] = {request, std::move(fail)};
     fuse_req_interrupt_func(request, on_interrupt, this);
     return id;
+}
+
+void Filesystem::keys_lost(const Node& node, Key key) {
+    // Several requests learn of it one after the other; the first one acts, the others find the entry bound anew, or
+    // unbound.
+    if (node.bound && node.key == key) {
+        log::info("the driver began a new session with the device: finding everything again by name");
+        tree_.unbind_all();
+    }
 }
 
 void Filesystem::finish(PendingId id) {

@@ -66,12 +66,18 @@ class Filesystem : public DeviceEvents {
     using PendingId = std::uint64_t;
     struct Pending {
         fuse_req_t request = nullptr;
-        std::function<void()> resume;            // answer it, or wait on
-        std::function<void(const Error&)> fail;  // answer it with an error
+        std::function<void(const Error&)> fail;  // answers it with an error
     };
-    // Everything that waits for a folder's listing.
-    struct FolderWork {
-        std::vector<PendingId> waiting;
+    // Waits for a folder's listing: called after each part, and at its end with the error if it failed (then it must be
+    // done). Returns true when it is done.
+    using FolderWaiter = std::function<bool(const Error*)>;
+    // Waits for something once.
+    using Done = std::function<void(const Error*)>;
+    // Which key a job was given, and how often it has been tried with keys that turned out to be stale.
+    struct Attempt {
+        Key key = 0;
+        unsigned number = 0;
+        std::uint64_t generation = 0;  // of the folder's listing
     };
     struct OpenFile {
         std::shared_ptr<ReadCache> cache;
@@ -92,27 +98,42 @@ class Filesystem : public DeviceEvents {
     void statistics(fuse_req_t request);
 
     // filesystem_folders.cpp
-    void answer_lookup(fuse_req_t request, Node& folder, const std::string& name, bool complete, bool& answered);
+    // False when nothing can be said yet.
+    bool answer_lookup(fuse_req_t request, Node& folder, const std::string& name);
     void answer_folder(fuse_req_t request, Node& folder, std::size_t size, std::uint64_t offset, bool plus);
-    void want_listing(Node& folder);
-    void list_part(std::uint64_t folder, Key key, std::uint64_t cursor, Priority priority);
-    void listed_part(std::uint64_t folder, Result<Listing> part);
+    void await_folder(Node& folder, FolderWaiter waiter);
+    void want_listing(Node& folder, unsigned attempt = 0);
+    void when_bound(Node& node, const Done& done);
+    void list_part(std::uint64_t folder, Attempt attempt, std::uint64_t cursor, Priority priority);
+    void listed_part(std::uint64_t folder, Attempt attempt, std::uint64_t cursor, Result<Listing> part);
     void listing_ended(Node& folder, const Error* error);
     void take_in(Node& folder, const Entry& entry, bool announce);
     void take_out(Node& node);
-    void resume_waiting(Node& folder);
+    void resume_waiting(std::uint64_t folder, const Error* error);
 
     // filesystem_files.cpp
     void read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info);
     void read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset);
     std::shared_ptr<ReadCache> cache_for(Node& node);
-    void fetch(const std::weak_ptr<ReadCache>& cache, Key key, const std::shared_ptr<Block>& block);
+    // One block on its way into a file's cache; `version` is the content that it belongs to.
+    struct BlockFetch {
+        std::weak_ptr<ReadCache> cache;
+        std::shared_ptr<Block> block;
+        std::uint64_t inode = 0;
+        std::uint64_t version = 0;
+    };
+    void fetch(const BlockFetch& order, unsigned attempt);
+    void fetched(const BlockFetch& order, Attempt attempt, const Result<std::size_t>& got);
+    void fetch_failed(const BlockFetch& order, const Error& error);
     void wake_pollers();
 
     [[nodiscard]] struct stat attributes(const Node& node) const;
     [[nodiscard]] fuse_entry_param entry_for(const Node& node) const;
     void reply_error(fuse_req_t request, const Error& error, std::string_view what);
-    PendingId wait(fuse_req_t request, std::function<void()> resume, std::function<void(const Error&)> fail);
+    PendingId wait(fuse_req_t request, std::function<void(const Error&)> fail);
+    [[nodiscard]] bool waits(PendingId id) const { return pending_.count(id) != 0; }
+    // The session with the device that `key` is of has ended; unless that is known already.
+    void keys_lost(const Node& node, Key key);
     static void on_interrupt(fuse_req_t request, void* self);
     void finish(PendingId id);  // the request has been answered
     [[nodiscard]] static int visible_code(const Error& error);
@@ -125,7 +146,7 @@ class Filesystem : public DeviceEvents {
 
     Tree tree_;
     std::unordered_map<std::uint64_t, OpenFile> open_files_;
-    std::unordered_map<std::uint64_t, FolderWork> folder_work_;
+    std::unordered_map<std::uint64_t, std::vector<FolderWaiter>> folder_waiters_;
     std::unordered_map<PendingId, Pending> pending_;
     std::vector<fuse_req_t> interrupted_;
     PendingId last_pending_ = 0;

@@ -11,6 +11,8 @@ namespace plugfs::kit {
 
 namespace {
 constexpr std::size_t poller_limit = 256;
+// How often a read is asked again because the driver had begun a new session.
+constexpr unsigned stale_limit = 3;
 }  // namespace
 
 void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& info) {
@@ -82,8 +84,7 @@ void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t si
         file.cache = cache_for(node);
     }
     const auto cache = file.cache;
-    const PendingId id = wait(
-        request, [] {}, [this, request](const Error& error) { reply_error(request, error, "read"); });
+    const PendingId id = wait(request, [this, request](const Error& error) { reply_error(request, error, "read"); });
     cache->read(offset, size, node.size,
                 [this, id, what = node.inode](const Error* error, std::span<const iovec> parts) {
                     const auto found = pending_.find(id);
@@ -106,30 +107,74 @@ std::shared_ptr<ReadCache> Filesystem::cache_for(Node& node) {
     // The functions need the cache that holds them, but must not keep it alive.
     auto self = std::make_shared<std::weak_ptr<ReadCache>>();
     auto cache = std::make_shared<ReadCache>(
-        limits, [this, self, key = node.key](const std::shared_ptr<Block>& block) { fetch(*self, key, block); },
+        limits,
+        [this, self, inode = node.inode](const std::shared_ptr<Block>& block) {
+            const Node* at = tree_.find(inode);
+            fetch({*self, block, inode, at != nullptr ? at->version : 0}, 0);
+        },
         [this](const Block& block) { queue_.hurry(block.job, Priority::demanded); });
     *self = cache;
     return cache;
 }
 
-void Filesystem::fetch(const std::weak_ptr<ReadCache>& cache, Key key, const std::shared_ptr<Block>& block) {
-    const auto priority = block->ahead ? Priority::ahead : Priority::demanded;
-    block->job = queue_.add(priority, [this, cache, key, block](Driver& driver) {
-        // Allocated only now, so that a long queue holds no memory.
-        block->bytes = std::make_unique_for_overwrite<std::byte[]>(block->wanted);
-        auto got = driver.read(key, block->offset, {block->bytes.get(), block->wanted});
-        mailbox_.post([cache, block, got = std::move(got)] {
-            if (got) {
-                block->length = std::min(*got, block->wanted);
-                block->state = Block::State::ready;
-            } else {
-                block->error = got.error();
-                block->state = Block::State::failed;
-            }
-            if (const auto alive = cache.lock()) {
-                alive->completed(block);
-            }
+void Filesystem::fetch(const BlockFetch& order, unsigned attempt) {
+    Node* node = tree_.find(order.inode);
+    if (node == nullptr) {
+        fetch_failed(order, fail(ENOENT, "read", "removed on the device"));
+        return;
+    }
+    when_bound(*node, [this, order, attempt](const Error* error) {
+        const Node* at = tree_.find(order.inode);
+        if (error != nullptr || at == nullptr) {
+            fetch_failed(order, error != nullptr ? *error : fail(ENOENT, "read", "removed on the device"));
+            return;
+        }
+        // Never bytes of another content than the one that was opened.
+        if (at->version != order.version) {
+            fetch_failed(order, fail(ESTALE, "read", "the file has changed on the device"));
+            return;
+        }
+        const auto priority = order.block->ahead ? Priority::ahead : Priority::demanded;
+        order.block->job = queue_.add(priority, [this, order, now = Attempt{at->key, attempt, 0}](Driver& driver) {
+            auto& block = *order.block;
+            // Allocated only now, so that a long queue holds no memory.
+            block.bytes = std::make_unique_for_overwrite<std::byte[]>(block.wanted);
+            mailbox_.post(
+                [this, order, now, got = driver.read(now.key, block.offset, {block.bytes.get(), block.wanted})] {
+                    fetched(order, now, got);
+                });
         });
+    });
+}
+
+void Filesystem::fetched(const BlockFetch& order, Attempt attempt, const Result<std::size_t>& got) {
+    auto& block = *order.block;
+    if (!got && got.error().code == ESTALE && attempt.number < stale_limit) {
+        if (const Node* node = tree_.find(order.inode)) {
+            keys_lost(*node, attempt.key);
+        }
+        fetch(order, attempt.number + 1);
+        return;
+    }
+    if (!got) {
+        fetch_failed(order, got.error());
+        return;
+    }
+    block.length = std::min(*got, block.wanted);
+    block.state = Block::State::ready;
+    if (const auto alive = order.cache.lock()) {
+        alive->completed(order.block);
+    }
+}
+
+void Filesystem::fetch_failed(const BlockFetch& order, const Error& error) {
+    // Through the mailbox: a fetch may fail while the cache is still planning it.
+    mailbox_.post([order, error] {
+        order.block->error = error;
+        order.block->state = Block::State::failed;
+        if (const auto alive = order.cache.lock()) {
+            alive->completed(order.block);
+        }
     });
 }
 

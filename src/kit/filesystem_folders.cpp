@@ -4,6 +4,7 @@
 #include "kit/filesystem.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace plugfs::kit {
 
@@ -15,6 +16,9 @@ constexpr std::uint64_t parent_offset = 2;
 
 // A folder that says it has more is lying or broken; 1,000,000 entries take about 300 MB.
 constexpr std::size_t entry_limit = 1'000'000;
+
+// How often a listing is begun again because the driver had begun a new session.
+constexpr unsigned stale_limit = 3;
 
 }  // namespace
 
@@ -45,24 +49,27 @@ void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_
         fuse_reply_err(request, visible_code(*dead_));
         return;
     }
-    const PendingId id = last_pending_ + 1;
-    const auto resume = [this, id, request, inode, size, offset, plus] {
+    const PendingId id = wait(request, [this, request, what = Tree::path(*folder)](const Error& error) {
+        reply_error(request, error, "list " + plugfs::quoted(what));
+    });
+    await_folder(*folder, [this, id, request, inode, size, offset, plus](const Error* error) {
+        if (!waits(id)) {
+            return true;
+        }
         Node* at = tree_.find(inode);
-        if (at != nullptr && at->listed != Listed::yes) {
-            return;
+        if (error == nullptr && at != nullptr && at->listed != Listed::yes) {
+            return false;
         }
         finish(id);
-        if (at == nullptr) {
+        if (error != nullptr) {
+            reply_error(request, *error, "list " + plugfs::quoted(at != nullptr ? Tree::path(*at) : "?"));
+        } else if (at == nullptr) {
             fuse_reply_err(request, ESTALE);
         } else {
             answer_folder(request, *at, size, offset, plus);
         }
-    };
-    wait(request, resume, [this, request, what = Tree::path(*folder)](const Error& error) {
-        reply_error(request, error, "list " + plugfs::quoted(what));
+        return true;
     });
-    folder_work_[inode].waiting.push_back(id);
-    want_listing(*folder);
 }
 
 void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t size, std::uint64_t offset, bool plus) {
@@ -111,27 +118,80 @@ void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t siz
     }
 }
 
-void Filesystem::want_listing(Node& folder) {
-    if (folder.listed == Listed::no) {
-        folder.listed = Listed::running;
-        ++folder.generation;
-        list_part(folder.inode, folder.key, 0, Priority::metadata);
-    }
+void Filesystem::await_folder(Node& folder, FolderWaiter waiter) {
+    folder_waiters_[folder.inode].push_back(std::move(waiter));
+    want_listing(folder);
 }
 
-void Filesystem::list_part(std::uint64_t folder, Key key, std::uint64_t cursor, Priority priority) {
-    queue_.add(priority, [this, folder, key, cursor](Driver& driver) {
-        mailbox_.post(
-            [this, folder, part = driver.list(key, cursor)]() mutable { listed_part(folder, std::move(part)); });
+void Filesystem::when_bound(Node& node, const Done& done) {
+    if (node.bound) {
+        done(nullptr);
+        return;
+    }
+    const Error gone = fail(ENOENT, "find again", Tree::path(node) + " is not on the device any more");
+    if (node.parent == nullptr) {
+        done(&gone);
+        return;
+    }
+    await_folder(*node.parent, [this, inode = node.inode, parent = node.parent->inode, gone, done](const Error* error) {
+        const Node* at = tree_.find(inode);
+        const Node* folder = tree_.find(parent);
+        if (at != nullptr && at->bound) {
+            done(nullptr);
+        } else if (error != nullptr) {
+            done(error);
+        } else if (at == nullptr || folder == nullptr || folder->listed == Listed::yes) {
+            done(&gone);
+        } else {
+            return false;
+        }
+        return true;
     });
 }
 
-void Filesystem::listed_part(std::uint64_t inode, Result<Listing> part) {
+void Filesystem::want_listing(Node& folder, unsigned attempt) {
+    if (folder.listed != Listed::no) {
+        return;
+    }
+    folder.listed = Listed::running;
+    ++folder.generation;
+    when_bound(folder, [this, inode = folder.inode, attempt](const Error* error) {
+        Node* at = tree_.find(inode);
+        if (at == nullptr || at->listed != Listed::running) {
+            return;
+        }
+        if (error != nullptr) {
+            const Error copy = *error;
+            listing_ended(*at, &copy);
+        } else {
+            list_part(inode, {at->key, attempt, at->generation}, 0, Priority::metadata);
+        }
+    });
+}
+
+void Filesystem::list_part(std::uint64_t folder, Attempt attempt, std::uint64_t cursor, Priority priority) {
+    queue_.add(priority, [this, folder, attempt, cursor](Driver& driver) {
+        mailbox_.post([this, folder, attempt, cursor, part = driver.list(attempt.key, cursor)]() mutable {
+            listed_part(folder, attempt, cursor, std::move(part));
+        });
+    });
+}
+
+void Filesystem::listed_part(std::uint64_t inode, Attempt attempt, std::uint64_t cursor, Result<Listing> part) {
     Node* folder = tree_.find(inode);
-    if (folder == nullptr || folder->listed != Listed::running) {
+    // What belongs to an earlier listing, begun with keys that are lost meanwhile, does not count.
+    if (folder == nullptr || folder->listed != Listed::running || folder->generation != attempt.generation) {
         return;
     }
     if (!part) {
+        if (part.error().code == ESTALE && attempt.number < stale_limit) {
+            if (cursor == 0) {
+                keys_lost(*folder, attempt.key);
+            }
+            folder->listed = Listed::no;
+            want_listing(*folder, attempt.number + 1);
+            return;
+        }
         listing_ended(*folder, &part.error());
         return;
     }
@@ -144,9 +204,9 @@ void Filesystem::listed_part(std::uint64_t inode, Result<Listing> part) {
     } else if (part->next == 0) {
         listing_ended(*folder, nullptr);
     } else {
-        resume_waiting(*folder);
+        resume_waiting(inode, nullptr);
         // Behind those who wait for data now: a long listing must not hold them up.
-        list_part(inode, folder->key, part->next, Priority::demanded);
+        list_part(inode, attempt, part->next, Priority::demanded);
     }
 }
 
@@ -163,39 +223,25 @@ void Filesystem::listing_ended(Node& folder, const Error* error) {
         for (Node* node : gone) {
             take_out(*node);
         }
-        resume_waiting(folder);
-        return;
     }
-    const auto work = folder_work_.extract(folder.inode);
-    if (work.empty()) {
-        return;
-    }
-    for (const PendingId id : work.mapped().waiting) {
-        if (auto pending = pending_.extract(id); !pending.empty()) {
-            pending.mapped().fail(*error);
-        }
-    }
+    resume_waiting(folder.inode, error);
 }
 
-void Filesystem::resume_waiting(Node& folder) {
-    auto work = folder_work_.extract(folder.inode);
+void Filesystem::resume_waiting(std::uint64_t folder, const Error* error) {
+    auto work = folder_waiters_.extract(folder);
     if (work.empty()) {
         return;
     }
-    const std::uint64_t inode = folder.inode;
-    std::vector<PendingId> still_waiting;
-    for (const PendingId id : work.mapped().waiting) {
-        if (const auto found = pending_.find(id); found != pending_.end()) {
-            const auto resume = found->second.resume;
-            resume();
-            if (pending_.count(id) != 0) {
-                still_waiting.push_back(id);
-            }
+    std::vector<FolderWaiter> still_waiting;
+    for (auto& waiter : work.mapped()) {
+        if (!waiter(error)) {
+            still_waiting.push_back(std::move(waiter));
         }
     }
     if (!still_waiting.empty()) {
-        auto& waiting = folder_work_[inode].waiting;
-        waiting.insert(waiting.end(), still_waiting.begin(), still_waiting.end());
+        auto& waiting = folder_waiters_[folder];
+        waiting.insert(waiting.end(), std::make_move_iterator(still_waiting.begin()),
+                       std::make_move_iterator(still_waiting.end()));
     }
 }
 
@@ -234,7 +280,7 @@ void Filesystem::device_added(Key key, const Entry& entry) {
     Node* folder = tree_.find_key(key);
     if (folder != nullptr && folder->kind == Kind::directory && folder->listed != Listed::no) {
         take_in(*folder, entry, true);
-        resume_waiting(*folder);
+        resume_waiting(folder->inode, nullptr);
     }
 }
 

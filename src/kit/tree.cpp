@@ -98,11 +98,47 @@ void Tree::detach(Node& node) {
     }
 }
 
+Node* Tree::find_unbound(Node& folder, const Entry& entry) {
+    // Entries whose names collide have numbers behind them, in the order in which they came: look at each.
+    Node* found = nullptr;
+    (void)unique_name(safe_name(entry.name), [&](const std::string& candidate) {
+        Node* node = child(folder, candidate);
+        const bool same = node != nullptr && !node->bound && node->kind == entry.kind &&
+                          (node->device_name.empty() ? node->name : node->device_name) == entry.name &&
+                          (node->identity.empty() || entry.persistent_identity.empty() ||
+                           node->identity == entry.persistent_identity);
+        found = same ? node : nullptr;
+        return node != nullptr && !same;
+    });
+    return found;
+}
+
+void Tree::unbind_all() {
+    by_key_.clear();
+    by_key_[root_key] = &root();
+    for (auto& [inode, node] : nodes_) {
+        if (node->kind == Kind::directory) {
+            node->listed = Listed::no;
+        }
+        if (node->content == Content::driver && inode != root_inode) {
+            node->bound = false;
+        }
+    }
+}
+
 Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
     Change change;
     Node* node = find_key(entry.key);
     if (entry.key == root_key || (node != nullptr && lies_below(folder, *node))) {
         return fail(EINVAL, "entry " + plugfs::quoted(entry.name), "its key makes it a folder of itself");
+    }
+    if (node == nullptr) {
+        node = find_unbound(folder, entry);
+        if (node != nullptr) {
+            node->key = entry.key;
+            node->bound = true;
+            by_key_[entry.key] = node;
+        }
     }
     if (node != nullptr && node->kind != entry.kind) {
         return fail(EEXIST, "entry " + plugfs::quoted(entry.name), "its key belongs to " + path(*node));
@@ -131,6 +167,8 @@ Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
     }
     change.node = node;
     change.content_changed = node->size != entry.size || node->modified != entry.modified;
+    node->version += change.content_changed ? 1 : 0;
+    node->identity = entry.persistent_identity;
     node->size = entry.size;
     node->modified = entry.modified;
     node->generation = folder.generation;
@@ -155,7 +193,7 @@ void Tree::remove(Node& top) {
     for (auto at = doomed.rbegin(); at != doomed.rend(); ++at) {
         Node& node = **at;
         detach(node);
-        if (node.content == Content::driver) {
+        if (node.content == Content::driver && node.bound) {
             by_key_.erase(node.key);
         }
         drop_if_unused(node);

@@ -4,6 +4,9 @@
 // later worker comes to the same one, and a name that is valid and unique in its folder. The driver's keys are not
 // trusted to be sane: an entry that claims to lie in itself is refused, one that shows up in a second folder has moved.
 //
+// A driver that began a new session has new keys: then every entry is `unbound` until a listing finds it again, by its
+// name and, where the device has one, its persistent identity. Inode and references stay.
+//
 // Entries that have gone stay in memory, out of reach by name, until the kernel forgets them. Used by the FUSE thread
 // alone.
 #pragma once
@@ -36,6 +39,9 @@ struct Node {
     std::string name;         // safe and unique in its folder
     std::string device_name;  // as the device has it, where that differs from `name`
     Key key = 0;
+    bool bound = true;          // `key` is of the present session
+    std::string identity;       // persistent, or empty
+    std::uint64_t version = 0;  // goes up when the content has changed
     Kind kind = Kind::file;
     Content content = Content::driver;
     std::uint64_t size = 0;
@@ -71,6 +77,9 @@ class Tree {
     // Adds a file of the kit's own to the root. The name must be free.
     Node& add_own(std::string_view name, Content content);
 
+    // All keys are of a session that has ended; what is listed has to be listed again.
+    void unbind_all();
+
     // Takes an entry and all below it out of the tree.
     void remove(Node& node);
     // The kernel has dropped `count` references.
@@ -83,6 +92,8 @@ class Tree {
   private:
     [[nodiscard]] std::uint64_t free_inode(const Node& folder, std::string_view name) const;
     Node& create(Node& folder, std::string name);
+    // An unbound entry of the folder that `entry` is, or null.
+    Node* find_unbound(Node& folder, const Entry& entry);
     void attach(Node& folder, Node& node);
     static void detach(Node& node);
     void drop_if_unused(Node& node);

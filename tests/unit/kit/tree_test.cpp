@@ -94,3 +94,37 @@ TEST_CASE("what has gone stays until the kernel forgets it, however deep") {
     tree.forget(root_inode, 100);
     CHECK(tree.find(root_inode) != nullptr);
 }
+
+TEST_CASE("after a new session entries are found again by name and identity, with the same inodes") {
+    Tree tree;
+    auto& music = *tree.add(tree.root(), folder(1, "Music"))->node;
+    music.listed = Listed::yes;
+    auto entry = file(2, "a.mp3", 10);
+    entry.persistent_identity = "A";
+    const auto a = tree.add(music, entry)->node->inode;
+    const auto first_twin = tree.add(music, file(3, "twin"))->node->inode;
+    const auto second_twin = tree.add(music, file(4, "twin"))->node->inode;
+    tree.unbind_all();
+    CHECK(tree.find_key(2) == nullptr);
+    CHECK(music.listed == Listed::no);
+    CHECK_FALSE(tree.find(a)->bound);
+    CHECK(tree.root().bound);
+
+    CHECK(tree.add(tree.root(), folder(101, "Music"))->node == &music);
+    CHECK(tree.add(music, file(103, "twin"))->node->inode == first_twin);
+    CHECK(tree.add(music, file(104, "twin"))->node->inode == second_twin);
+    // Another object under the old name is another file.
+    entry.key = 102;
+    entry.persistent_identity = "B";
+    const auto other = tree.add(music, entry);
+    CHECK(other->node->inode != a);
+    CHECK(other->appeared);
+    entry.key = 105;
+    entry.persistent_identity = "A";
+    entry.size = 11;
+    const auto again = tree.add(music, entry);
+    CHECK(again->node->inode == a);
+    CHECK(again->content_changed);
+    CHECK(again->node->version == 2);
+    CHECK(tree.find_key(105)->bound);
+}
