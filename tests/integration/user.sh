@@ -1,8 +1,16 @@
 #!/bin/bash
 # As an ordinary user, through fusermount3, without configuration: `plugfsd --demo DIR` works the same.
+# In a mount namespace of its own: where /dev/fuse is closed to users (Debian's udev opens it to all; some small systems have no udev), the test
+# opens one for itself.
+if [ "$(id -u)" = 0 ] && [ -z "${PLUGFS_TEST_NAMESPACE:-}" ]; then
+    PLUGFS_TEST_NAMESPACE=1 exec unshare --mount --propagation private "$0" "$@"
+fi
 . "$(dirname "$0")/lib.sh"
 
 if [ "$(id -u)" = 0 ]; then
+    if [ "$(stat -c %a /dev/fuse)" != 666 ]; then
+        mknod -m 666 "$work/fuse" c 10 229 && mount --bind "$work/fuse" /dev/fuse
+    fi
     # The user must be able to reach the programs wherever this clone is.
     cp -r "$stage/." "$work/stage"
     mkdir -m 700 "$work/home"
@@ -24,7 +32,7 @@ check "and read" sh -c "$as_user cat '$mnt/plugfs Walkman/storage/Internal stora
 worker=$(user cat "$mnt/.control/plugfs Walkman/pid")
 check "the driver is locked down: no_new_privs, seccomp, no capabilities" sh -c "
     grep -Eq '^NoNewPrivs:[[:space:]]1' /proc/$worker/status && grep -Eq '^Seccomp:[[:space:]]2' /proc/$worker/status && grep -Eq '^CapEff:[[:space:]]0+$' /proc/$worker/status"
-kill -TERM "$(pgrep -P "$daemon" -x plugfsd || echo "$daemon")"
+kill -TERM "$daemon"
 wait "$daemon"
 daemon=
 check "it ends without a mount left" sh -c "! grep -q ' $mnt' /proc/mounts"
