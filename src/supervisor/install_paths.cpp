@@ -12,7 +12,8 @@ namespace {
 fs::path installed(const fs::path& directory) {
     std::error_code error;
     const auto program = fs::read_symlink("/proc/self/exe", error);
-    return error ? directory : (program.parent_path() / directory.lexically_relative(PLUGFS_SBIN_DIRECTORY)).lexically_normal();
+    return error ? directory
+                 : (program.parent_path() / directory.lexically_relative(PLUGFS_SBIN_DIRECTORY)).lexically_normal();
 }
 
 }  // namespace

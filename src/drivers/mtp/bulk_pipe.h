@@ -22,29 +22,37 @@ class BulkIn {
 
     // Asks for `size` bytes, rounded up to whole packets.
     Result<void> post(std::size_t size);
-    [[nodiscard]] bool posted() const { return !in_flight_.empty(); }
+    // How many bytes, and in how many transfers, have been asked for and not yet been taken by next().
+    [[nodiscard]] std::size_t bytes_posted() const;
+    [[nodiscard]] std::size_t transfers_posted() const { return in_flight_.size(); }
+    [[nodiscard]] std::size_t next_length() const { return in_flight_.empty() ? 0 : in_flight_.front().length; }
 
-    // The bytes of the oldest transfer, valid until the next call of any function; empty for a zero-length packet.
-    // `asked` tells how many had been asked for: fewer bytes mean that the device ended a transfer.
-    Result<std::span<const std::byte>> next(Deadline deadline);
+    struct Piece {
+        // Valid until the next call of any function; empty for a zero-length packet.
+        std::span<const std::byte> bytes;
+        // Fewer bytes than were asked for: the device ended a transfer here.
+        bool ended = false;
+    };
+    // What the oldest transfer brought.
+    Result<Piece> next(Deadline deadline);
 
     // Cancels what is posted and throws away what has arrived.
     void cancel();
 
-    [[nodiscard]] std::uint8_t endpoint() const { return endpoint_; }
-    [[nodiscard]] std::size_t rounded(std::size_t size) const {
-        return (size + packet_size_ - 1) / packet_size_ * packet_size_;
-    }
-
   private:
     using Owned = std::unique_ptr<usb::Transfer>;
+    struct InFlight {
+        Owned transfer;
+        std::size_t length = 0;
+    };
     Result<Owned> idle_transfer(std::size_t capacity);
+    void keep(Owned transfer);
 
     usb::Device& device_;
     std::uint8_t endpoint_;
     std::size_t packet_size_;
     std::vector<Owned> idle_;
-    std::deque<Owned> in_flight_;
+    std::deque<InFlight> in_flight_;
     Owned current_;  // whose bytes next() has given out
 };
 

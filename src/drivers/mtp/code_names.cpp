@@ -3,6 +3,7 @@
 #include "drivers/mtp/session.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <utility>
 
@@ -24,14 +25,21 @@ constexpr std::pair<std::uint16_t, const char*> operations[] = {
     {operation::delete_object, "DeleteObject"},
     {operation::send_object_info, "SendObjectInfo"},
     {operation::send_object, "SendObject"},
+    {operation::initiate_capture, "InitiateCapture"},
+    {operation::format_store, "FormatStore"},
     {operation::reset_device, "ResetDevice"},
+    {operation::self_test, "SelfTest"},
+    {operation::set_object_protection, "SetObjectProtection"},
+    {operation::power_down, "PowerDown"},
     {operation::get_device_prop_desc, "GetDevicePropDesc"},
     {operation::get_device_prop_value, "GetDevicePropValue"},
     {operation::set_device_prop_value, "SetDevicePropValue"},
     {operation::reset_device_prop_value, "ResetDevicePropValue"},
+    {operation::terminate_open_capture, "TerminateOpenCapture"},
     {operation::move_object, "MoveObject"},
     {operation::copy_object, "CopyObject"},
     {operation::get_partial_object, "GetPartialObject"},
+    {operation::initiate_open_capture, "InitiateOpenCapture"},
     {operation::get_partial_object_64, "GetPartialObject64"},
     {operation::send_partial_object, "SendPartialObject"},
     {operation::truncate_object, "TruncateObject"},
@@ -42,8 +50,12 @@ constexpr std::pair<std::uint16_t, const char*> operations[] = {
     {operation::get_object_prop_value, "GetObjectPropValue"},
     {operation::set_object_prop_value, "SetObjectPropValue"},
     {operation::get_object_prop_list, "GetObjectPropList"},
+    {operation::set_object_prop_list, "SetObjectPropList"},
+    {operation::get_interdependent_prop_desc, "GetInterdependentPropDesc"},
+    {operation::send_object_prop_list, "SendObjectPropList"},
     {operation::get_object_references, "GetObjectReferences"},
     {operation::set_object_references, "SetObjectReferences"},
+    {operation::skip, "Skip"},
 };
 
 struct Meaning {
@@ -60,6 +72,7 @@ constexpr Meaning meanings[] = {
     {response::incomplete_transfer, EIO, "Incomplete_Transfer"},
     {response::invalid_storage_id, ENOENT, "Invalid_StorageID"},
     {response::invalid_object_handle, ENOENT, "Invalid_ObjectHandle"},
+    {response::invalid_object_format_code, ENOTSUP, "Invalid_ObjectFormatCode"},
     {response::device_prop_not_supported, ENOTSUP, "DevicePropNotSupported"},
     {response::store_full, ENOSPC, "Store_Full"},
     {response::object_write_protected, EACCES, "Object_WriteProtected"},
@@ -72,7 +85,10 @@ constexpr Meaning meanings[] = {
     {response::invalid_parameter, EINVAL, "Invalid_Parameter"},
     {response::session_already_open, EALREADY, "Session_Already_Open"},
     {response::transaction_cancelled, ECANCELED, "Transaction_Cancelled"},
+    {response::group_not_supported, ENOTSUP, "Group_Not_Supported"},
+    {response::specification_by_group_unsupported, ENOTSUP, "Specification_By_Group_Unsupported"},
     {response::specification_by_depth_unsupported, ENOTSUP, "Specification_By_Depth_Unsupported"},
+    {response::invalid_object_prop_code, ENOTSUP, "Invalid_ObjectPropCode"},
     {response::object_too_large, EFBIG, "Object_Too_Large"},
     {response::object_prop_not_supported, ENOTSUP, "ObjectProp_Not_Supported"},
 };

@@ -54,7 +54,11 @@ Result<void> read_property(ByteReader& reader, std::uint16_t property, std::uint
             break;
         case object_property::object_file_name:
             PLUGFS_TRY(expect(data_type::string));
-            object.filename = read_string(reader);
+            object.filename = read_string(reader, &object.damaged_name);
+            break;
+        case object_property::date_created:
+            PLUGFS_TRY(expect(data_type::string));
+            object.created = parse_date_time(read_string(reader));
             break;
         case object_property::date_modified:
             PLUGFS_TRY(expect(data_type::string));
@@ -67,6 +71,9 @@ Result<void> read_property(ByteReader& reader, std::uint16_t property, std::uint
         case object_property::persistent_unique_object_identifier: {
             PLUGFS_TRY(expect(data_type::uint128));
             const auto bytes = reader.take(16);
+            if (std::all_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte == std::byte{0}; })) {
+                break;
+            }
             object.persistent_identity.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
             break;
         }
@@ -139,11 +146,11 @@ Result<ObjectInfo> parse_object_info(std::uint32_t handle, std::span<const std::
     reader.skip(2 + 4 + 4 + 4 + 4 + 4 + 4);  // thumbnail and image: formats, sizes, depth
     info.parent = reader.u32le();
     reader.skip(2 + 4 + 4);  // AssociationType, AssociationDesc, SequenceNumber
-    info.filename = read_string(reader);
+    info.filename = read_string(reader, &info.damaged_name);
     if (!reader.ok()) {
         return too_short("ObjectInfo", reader, dataset.size());
     }
-    (void)read_string(reader);  // DateCreated
+    info.created = parse_date_time(read_string(reader));
     info.modified = parse_date_time(read_string(reader));
     return info;
 }
@@ -173,6 +180,9 @@ Result<std::vector<ObjectInfo>> parse_object_prop_list(std::span<const std::byte
         const std::uint16_t property = reader.u16le();
         const std::uint16_t type = reader.u16le();
         const auto [at, added] = index.try_emplace(handle, objects.size());
+        if (added && objects.size() >= object_limit) {
+            return fail(EIO, "ObjectPropList", "more than " + std::to_string(object_limit) + " objects");
+        }
         if (added) {
             objects.push_back({.handle = handle});
         }
@@ -182,6 +192,12 @@ Result<std::vector<ObjectInfo>> parse_object_prop_list(std::span<const std::byte
         }
     }
     return objects;
+}
+
+Result<std::uint64_t> parse_object_size(std::span<const std::byte> dataset) {
+    ByteReader reader(dataset);
+    const std::uint64_t size = dataset.size() >= 8 ? reader.u64le() : reader.u32le();
+    return reader.ok() ? Result<std::uint64_t>(size) : too_short("ObjectSize", reader, dataset.size());
 }
 
 }  // namespace plugfs::mtp

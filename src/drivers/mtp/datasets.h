@@ -16,15 +16,16 @@
 namespace plugfs::mtp {
 
 // PTP 5.3.4: a count of UTF-16 units, the terminating null included, then the units. The result is UTF-8; units that
-// are no UTF-16 become U+FFFD. A string that passes the end fails the reader.
-[[nodiscard]] std::string read_string(ByteReader& reader);
+// are no UTF-16 become U+FFFD, and `damaged` becomes true. A string that passes the end fails the reader.
+std::string read_string(ByteReader& reader, bool* damaged = nullptr);
 // PTP 5.3.3: a count, then the numbers.
 [[nodiscard]] std::vector<std::uint16_t> read_array_16(ByteReader& reader);
 [[nodiscard]] std::vector<std::uint32_t> read_array_32(ByteReader& reader);
 
 // PTP 5.3.5: "YYYYMMDDThhmmss" with ".s" and a time zone ("Z", "+hhmm") both optional. Seconds since 1970 UTC; without
-// a zone the time is taken as UTC, because that gives the same answer wherever the reader is. Nothing when it is no
-// date.
+// a zone the time is the device's local time (MTP 3.2.5), which is taken to be this machine's: the one lies beside the
+// other. Nothing when it is no date. Uses the C library's time zone: main() has to call tzset() while files can be
+// read.
 [[nodiscard]] std::optional<std::int64_t> parse_date_time(const std::string& text);
 
 // PTP 5.5.1
@@ -65,11 +66,13 @@ struct ObjectInfo {
     std::uint32_t storage_id = 0;
     std::uint16_t object_format = 0;
     std::uint64_t size = 0;
-    bool size_known = false;  // false: ObjectInfo said 0xFFFFFFFF; ask for the property ObjectSize
-    std::uint32_t parent = 0;
+    bool size_known = false;              // false: ObjectInfo said 0xFFFFFFFF; ask for the property ObjectSize
+    std::optional<std::uint32_t> parent;  // 0: in the root; absent: not said
     std::string filename;
+    bool damaged_name = false;  // it was no valid UTF-16
+    std::optional<std::int64_t> created;
     std::optional<std::int64_t> modified;
-    std::string persistent_identity;  // the 16 bytes of PersistentUniqueObjectIdentifier, or empty
+    std::string persistent_identity;  // the 16 bytes of PersistentUniqueObjectIdentifier; empty if 0 or not said
 
     [[nodiscard]] bool folder() const { return object_format == format::association; }
 };
@@ -78,8 +81,12 @@ struct ObjectInfo {
 // GetStorageIDs, GetObjectHandles: an array of 32-bit numbers.
 [[nodiscard]] Result<std::vector<std::uint32_t>> parse_handles(const char* what, std::span<const std::byte> dataset);
 
-// MTP E.2.1.1, ObjectPropList: the objects in it, in the order in which they first appear.
+// MTP E.2.1.1, ObjectPropList: the objects in it, in the order in which they first appear; at most object_limit.
+inline constexpr std::size_t object_limit = 1'000'000;
 [[nodiscard]] Result<std::vector<ObjectInfo>> parse_object_prop_list(std::span<const std::byte> dataset);
+
+// GetObjectPropValue of ObjectSize: 64 bits, or 32 from some devices.
+[[nodiscard]] Result<std::uint64_t> parse_object_size(std::span<const std::byte> dataset);
 
 // Skips one value of a data type; false when the type is unknown or the value passes the end.
 [[nodiscard]] bool skip_value(ByteReader& reader, std::uint16_t data_type);

@@ -1,12 +1,46 @@
 #include "drivers/mtp/mtp_driver.h"
 
 #include <algorithm>
+#include <array>
+#include <thread>
 
 namespace plugfs::mtp {
 
 namespace {
 
-constexpr std::size_t storage_limit = 64;
+// Folders that are listed again of themselves after a new session.
+constexpr std::size_t listed_limit = 10'000;
+constexpr std::size_t depth_limit = 1000;
+constexpr std::chrono::seconds resolve_time{10};
+constexpr int busy_tries = 5;
+constexpr std::chrono::milliseconds busy_pause{50};
+// The smallest packet that takes a command, and the largest there is; USB 2.0, 5.8.3 and USB 3.
+constexpr std::size_t least_packet = 32;
+constexpr std::size_t largest_packet = 1024;
+
+Endpoints endpoints_of(const usb::Interface& interface) {
+    Endpoints found;
+    found.interface_number = interface.number;
+    for (const auto& endpoint : interface.endpoints) {
+        if (endpoint.type() == usb::TransferType::bulk && endpoint.in() && found.bulk_in == 0) {
+            found.bulk_in = endpoint.address;
+            found.bulk_in_packet = endpoint.max_packet_size;
+        } else if (endpoint.type() == usb::TransferType::bulk && !endpoint.in() && found.bulk_out == 0) {
+            found.bulk_out = endpoint.address;
+            found.bulk_out_packet = endpoint.max_packet_size;
+        } else if (endpoint.type() == usb::TransferType::interrupt && endpoint.in() && found.interrupt_in == 0) {
+            found.interrupt_in = endpoint.address;
+            found.interrupt_packet = endpoint.max_packet_size;
+        }
+    }
+    return found;
+}
+
+bool usable(const Endpoints& endpoints) {
+    const auto fits = [](std::size_t packet) { return packet >= least_packet && packet <= largest_packet; };
+    return endpoints.bulk_in != 0 && endpoints.bulk_out != 0 && fits(endpoints.bulk_in_packet) &&
+           fits(endpoints.bulk_out_packet);
+}
 
 }  // namespace
 
@@ -18,35 +52,64 @@ Result<Endpoints> find_endpoints(std::span<const usb::Interface> interfaces) {
         if (interface.alternate_setting != 0 || (!still_image && !vendor_mtp)) {
             continue;
         }
-        Endpoints found;
-        found.interface_number = interface.number;
-        for (const auto& endpoint : interface.endpoints) {
-            if (endpoint.type() == usb::TransferType::bulk && endpoint.in()) {
-                found.bulk_in = endpoint.address;
-                found.bulk_in_packet = endpoint.max_packet_size;
-            } else if (endpoint.type() == usb::TransferType::bulk) {
-                found.bulk_out = endpoint.address;
-                found.bulk_out_packet = endpoint.max_packet_size;
-            } else if (endpoint.type() == usb::TransferType::interrupt && endpoint.in()) {
-                found.interrupt_in = endpoint.address;
-                found.interrupt_packet = endpoint.max_packet_size;
-            }
-        }
-        // A command has up to 32 bytes and must fit a packet; USB 2.0, 5.8.3 knows 8 to 512, USB 3 1,024.
-        if (found.bulk_in != 0 && found.bulk_out != 0 && found.bulk_in_packet >= 32 && found.bulk_out_packet >= 32 &&
-            found.bulk_in_packet <= 1024) {
+        if (const auto found = endpoints_of(interface); usable(found)) {
             return found;
         }
     }
     return fail(ENXIO, "interfaces", "none with bulk IN and bulk OUT endpoints for MTP");
 }
 
-void MtpDriver::recover_after(const Error& error) {
-    // An answer that says no is no reason to doubt the device; a broken one is.
-    if (error.code == EIO || error.code == ECONNRESET) {
-        if (const auto back = session_->recover(); !back) {
-            host_.log(LogLevel::error, "recovery: " + back.error().text());
-        }
+Error visible(Error error) {
+    constexpr std::array codes = {ENODEV, ENXIO, ENOENT, EACCES, EBUSY, ESTALE, EROFS, ENOSPC};
+    if (std::find(codes.begin(), codes.end(), error.code) == codes.end()) {
+        error.code = EIO;
+    }
+    return error;
+}
+
+bool MtpDriver::worth_another_try(const Error& error, int tries) {
+    const auto failure = session_->failure();
+    if (failure == Session::Failure::refused && error.code == EBUSY && tries < busy_tries) {
+        std::this_thread::sleep_for(busy_pause);
+        return true;
+    }
+    const bool session_lost = failure == Session::Failure::refused && error.code == ECONNRESET;
+    const bool misbehaved = failure == Session::Failure::broken || failure == Session::Failure::silent;
+    if (!session_lost && !misbehaved) {
+        return false;
+    }
+    host_.log(LogLevel::warning, error.text());
+    const auto back = session_lost ? session_->open() : session_->recover();
+    if (!back) {
+        host_.log(LogLevel::error, "recovery: " + back.error().text());
+        return false;
+    }
+    // One that was silent has cost its reader enough time.
+    return tries == 1 && failure != Session::Failure::silent;
+}
+
+// After a new session handles are others, and everything may be different.
+void MtpDriver::follow_session() {
+    if (generation_ == session_->generation()) {
+        return;
+    }
+    catalogue_.new_session();
+    if (std::exchange(generation_, session_->generation()) == 0) {
+        return;
+    }
+    host_.log(LogLevel::info, "a new session was opened");
+    if (reader_) {
+        reader_->whole().forget_all();
+        lister_->forget();
+    }
+    list_all_again();
+}
+
+void MtpDriver::list_all_again() {
+    const auto folders = std::exchange(listed_, {});
+    host_.list_again(storages_key);
+    for (const Key folder : folders) {
+        host_.list_again(folder);
     }
 }
 
@@ -54,20 +117,18 @@ Result<void> MtpDriver::start() {
     auto& device = host_.device();
     PLUGFS_ASSIGN(endpoints_, find_endpoints(device.interfaces()));
     PLUGFS_TRY(device.claim(endpoints_.interface_number));
-    session_ = std::make_unique<Session>(device, endpoints_);
+    session_ = std::make_unique<Session>(device, endpoints_, timing_);
+    storages_ = std::make_unique<Storages>(*session_, host_);
     PLUGFS_TRY(session_->open());
-    PLUGFS_ASSIGN(const auto dataset, session_->dataset(operation::get_device_info, {}, std::size_t{1} << 20U));
-    PLUGFS_ASSIGN(info_, parse_device_info(dataset));
-    lister_ = std::make_unique<ObjectLister>(*session_, info_, host_);
-    reader_ = std::make_unique<ObjectReader>(*session_, info_, host_);
+    PLUGFS_TRY(read_device_info());
     if (endpoints_.interrupt_in != 0) {
         if (const auto listening = device.listen(endpoints_.interrupt_in, endpoints_.interrupt_packet); !listening) {
             host_.log(LogLevel::warning, "no events: " + listening.error().text());
         }
     }
-    if (const auto read = read_storages(); !read) {
+    if (const auto read = attempt([this] { return storages_->refresh(); }); !read) {
         if (read.error().code == ENODEV) {
-            return read;
+            return read.error();
         }
         host_.log(LogLevel::warning, read.error().text());
     }
@@ -75,111 +136,194 @@ Result<void> MtpDriver::start() {
     return {};
 }
 
+Result<void> MtpDriver::read_device_info() {
+    PLUGFS_ASSIGN(const auto dataset,
+                  attempt([this] { return session_->dataset(operation::get_device_info, {}, std::size_t{1} << 20U); }));
+    PLUGFS_ASSIGN(info_, parse_device_info(dataset));
+    lister_ = std::make_unique<ObjectLister>(*session_, info_, host_);
+    reader_ = std::make_unique<ObjectReader>(*session_, info_, host_);
+    return {};
+}
+
 void MtpDriver::stop() {
-    reader_->interrupt();
+    reader_->whole().interrupt();
     session_->close();
 }
 
-Result<void> MtpDriver::read_storages() {
-    reader_->interrupt();
-    PLUGFS_ASSIGN(const auto dataset,
-                  checked(session_->dataset(operation::get_storage_ids, {}, std::size_t{64} << 10U)));
-    PLUGFS_ASSIGN(auto ids, parse_handles("GetStorageIDs", dataset));
-    if (ids.size() > storage_limit) {
-        return fail(EIO, "GetStorageIDs", std::to_string(ids.size()) + " storages");
+std::size_t MtpDriver::read_size() const {
+    constexpr std::size_t kib = 1024;
+    if (host_.device().identity().speed <= usb::Speed::full) {
+        return 64 * kib;
     }
-    std::vector<Storage> storages;
-    for (const std::uint32_t id : ids) {
-        // The lower half 0 is a slot without a medium (PTP 8.1).
-        if ((id & 0xFFFFU) == 0 || id == all_storages) {
-            continue;
-        }
-        auto info = session_->dataset(operation::get_storage_info, {id}, std::size_t{64} << 10U);
-        if (!info) {
-            if (info.error().code != ENOENT) {
-                return checked(std::move(info)).error();
-            }
-            continue;  // removed meanwhile
-        }
-        PLUGFS_ASSIGN(auto parsed, parse_storage_info(*info));
-        storages.push_back({id, std::move(parsed)});
-    }
-    storages_ = std::move(storages);
-    return {};
+    const bool partial =
+        info_.supports(operation::get_partial_object_64) || info_.supports(operation::get_partial_object);
+    return partial ? 1024 * kib : 256 * kib;
 }
 
 Result<Listing> MtpDriver::list(Key folder, std::uint64_t cursor) {
     if (folder == root_key) {
         return Listing{{{.key = storages_key, .name = "storage", .kind = Kind::directory}}, 0};
     }
-    return folder == storages_key ? list_storages() : list_objects(folder, cursor);
+    auto listing = folder == storages_key ? list_storages() : list_objects(folder, cursor);
+    return listing ? std::move(listing) : Result<Listing>(visible(listing.error()));
 }
 
 Result<Listing> MtpDriver::list_storages() {
-    PLUGFS_TRY(read_storages());
+    PLUGFS_ASSIGN(const bool changed, attempt_alone([this] { return storages_->refresh(); }));
+    if (changed) {
+        describe();
+    }
     Listing listing;
-    for (const auto& storage : storages_) {
-        const auto& info = storage.info;
-        std::string name = !info.storage_description.empty() ? info.storage_description : info.volume_label;
-        listing.entries.push_back({.key = storage_key(storage.id),
-                                   .name = name.empty() ? "Storage" : std::move(name),
-                                   .kind = Kind::directory});
+    for (const auto& storage : storages_->list()) {
+        listing.entries.push_back({.key = storage_key(storage.id), .name = storage.name(), .kind = Kind::directory});
     }
     return listing;
 }
 
 Result<Listing> MtpDriver::list_objects(Key folder, std::uint64_t cursor) {
-    reader_->interrupt();
-    std::uint32_t storage = 0;
-    std::uint32_t parent = 0;
-    if (is_storage(folder)) {
-        storage = static_cast<std::uint32_t>(folder);
-    } else {
-        parent = static_cast<std::uint32_t>(folder);
-        storage = objects_[parent].storage;
+    auto part = attempt_alone([&]() -> Result<ObjectLister::Part> {
+        PLUGFS_ASSIGN(const auto place, place_of(folder));
+        return lister_->list(place.storage, place.parent, cursor);
+    });
+    if (!part) {
+        if (part.error().code == ENOENT) {
+            lost(folder);
+        }
+        return part.error();
     }
-    PLUGFS_ASSIGN(auto part, checked(lister_->list(storage, parent, cursor)));
     Listing listing;
-    listing.next = part.next;
-    for (auto& object : part.objects) {
-        // An object that says it lies elsewhere would show up in two places.
-        if (object.parent != parent && object.parent != root_parent && parent != 0) {
-            host_.log(LogLevel::warning, "object " + std::to_string(object.handle) + ": ParentObject is " +
-                                             std::to_string(object.parent) + ", listed in " + std::to_string(parent) +
-                                             "; skipped");
-            continue;
-        }
-        if (object.storage_id == 0) {
-            object.storage_id = storage;
-        }
-        listing.entries.push_back(entry_for(object));
-    }
+    listing.next = part->next;
+    PLUGFS_ASSIGN(listing.entries, take_in(folder, *part));
     return listing;
 }
 
-Entry MtpDriver::entry_for(const ObjectInfo& object) {
-    objects_[object.handle] = {object.storage_id, object.size};
-    return {.key = object.handle,
+Result<std::vector<Entry>> MtpDriver::take_in(Key folder, const ObjectLister::Part& part) {
+    std::vector<Entry> entries;
+    entries.reserve(part.objects.size());
+    for (const auto& object : part.objects) {
+        const Key key = catalogue_.take_in(folder, object, part.listing);
+        if (key == 0) {
+            return fail(EIO, "list", "the device has more than " + std::to_string(catalogue_.size()) + " objects");
+        }
+        entries.push_back(entry_for(key, object));
+    }
+    if (part.next == 0) {
+        catalogue_.sweep(folder, part.listing);
+        if (listed_.size() < listed_limit) {
+            listed_.insert(folder);
+        }
+    }
+    return entries;
+}
+
+Result<MtpDriver::Place> MtpDriver::place_of(Key folder) {
+    if (is_storage(folder)) {
+        return Place{static_cast<std::uint32_t>(folder), 0};
+    }
+    PLUGFS_ASSIGN(const auto object, resolve(folder));
+    return Place{object.storage, object.handle};
+}
+
+Result<Catalogue::Object> MtpDriver::resolve(Key key) {
+    // From the object up to what has a handle in this session; then down again, a listing for each step.
+    std::vector<Key> unresolved;
+    for (Key at = key; !is_storage(at);) {
+        const auto* object = catalogue_.find(at);
+        if (object == nullptr || unresolved.size() > depth_limit) {
+            return fail(ENOENT, "lookup", "the object has gone");
+        }
+        if (catalogue_.current(*object)) {
+            break;
+        }
+        unresolved.push_back(at);
+        at = object->folder;
+    }
+    for (auto at = unresolved.rbegin(); at != unresolved.rend(); ++at) {
+        const auto* object = catalogue_.find(*at);
+        if (object != nullptr && !catalogue_.current(*object) && listed_.count(object->folder) == 0) {
+            PLUGFS_TRY(list_whole(object->folder));
+            object = catalogue_.find(*at);
+        }
+        if (object == nullptr || !catalogue_.current(*object)) {
+            return fail(ENOENT, "lookup", "the object is not there any more after a new session");
+        }
+    }
+    const auto* object = catalogue_.find(key);
+    return object != nullptr ? Result<Catalogue::Object>(*object) : fail(ENOENT, "lookup", "the object has gone");
+}
+
+// Only to find handles again: what it lists was announced before.
+Result<void> MtpDriver::list_whole(Key folder) {
+    reader_->whole().interrupt();
+    PLUGFS_ASSIGN(const auto place, place_of(folder));
+    const auto deadline = Deadline::after(resolve_time);
+    std::uint64_t cursor = 0;
+    do {
+        PLUGFS_ASSIGN(const auto part, lister_->list(place.storage, place.parent, cursor));
+        PLUGFS_TRY(take_in(folder, part));
+        cursor = part.next;
+        if (cursor != 0 && deadline.expired()) {
+            return fail(EIO, "lookup", "listing the folder took too long");
+        }
+    } while (cursor != 0);
+    return {};
+}
+
+Entry MtpDriver::entry_for(Key key, const ObjectInfo& object) {
+    return {.key = key,
             .name = object.filename,
             .kind = object.folder() ? Kind::directory : Kind::file,
             .size = object.size,
-            .modified = object.modified,
+            .modified = object.modified ? object.modified : object.created,
             .persistent_identity = object.persistent_identity};
 }
 
 Result<std::size_t> MtpDriver::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
-    const auto handle = static_cast<std::uint32_t>(file);
-    return checked(reader_->read(handle, objects_[handle].size, offset, out));
+    Catalogue::Object object;
+    const auto got = attempt([&]() -> Result<std::size_t> {
+        PLUGFS_ASSIGN(object, resolve(file));
+        return reader_->read(object.handle, object.size, offset, out);
+    });
+    if (!got && got.error().code == ENOENT) {
+        lost(file);
+        return fail(ESTALE, got.error().stage, got.error().detail);
+    }
+    if (!got) {
+        return visible(got.error());
+    }
+    if (*got < out.size() && offset + out.size() <= object.size) {
+        host_.log(LogLevel::warning, "object " + std::to_string(object.handle) + ": " + std::to_string(*got) +
+                                         " bytes at offset " + std::to_string(offset) + " of " +
+                                         std::to_string(object.size) + ", asked for " + std::to_string(out.size()));
+        object_changed(object.handle);
+    }
+    return got;
+}
+
+// The device does not know an object any more, and no event has said so.
+void MtpDriver::lost(Key key) {
+    const auto* object = catalogue_.find(key);
+    if (object == nullptr) {
+        return;
+    }
+    host_.log(LogLevel::info, "object " + std::to_string(object->handle) + " has gone");
+    const Key folder = object->folder;
+    reader_->whole().forget(object->handle);
+    catalogue_.erase(key);
+    host_.removed(key);
+    host_.list_again(folder);
 }
 
 Result<Space> MtpDriver::space() {
-    PLUGFS_TRY(read_storages());
-    Space space;
-    for (const auto& storage : storages_) {
-        space.total += storage.info.max_capacity;
-        space.available += std::min(storage.info.free_space_in_bytes, storage.info.max_capacity);
+    const auto read = attempt_alone([this] { return storages_->refresh(); });
+    if (!read) {
+        return visible(read.error());
     }
-    return space;
+    if (*read) {
+        host_.list_again(storages_key);
+        describe();
+    }
+    return storages_->space();
 }
 
 }  // namespace plugfs::mtp

@@ -2,17 +2,22 @@
 //
 //   storage/<description>/...
 //
-// Keys: an object's is its handle; a storage's is its id with bit 32 set; "storage" has bit 33.
+// Keys: a storage's is its id with bit 32 set; "storage" has bit 33; objects' come from the catalogue.
+//
+// What the device reports by itself (mtp_events.cpp) is queued and worked off in small portions. Every operation goes
+// through attempt(), where a device that misbehaved is brought back, and asked once more where that may help.
 #pragma once
 
+#include "drivers/mtp/catalogue.h"
 #include "drivers/mtp/object_lister.h"
 #include "drivers/mtp/object_reader.h"
+#include "drivers/mtp/storages.h"
 
 #include <plugfs/driver.h>
 
+#include <deque>
 #include <memory>
-#include <optional>
-#include <unordered_map>
+#include <set>
 
 namespace plugfs::mtp {
 
@@ -21,15 +26,27 @@ inline Key storage_key(std::uint32_t id) {
     return (Key{1} << 32U) | id;
 }
 inline bool is_storage(Key key) {
-    return (key & (Key{1} << 32U)) != 0;
+    return key >> 32U == 1;
 }
 
 // The still-image interface of a device: class 6/1/1, or a vendor's whose name says "MTP". ENXIO: there is none.
 [[nodiscard]] Result<Endpoints> find_endpoints(std::span<const usb::Interface> interfaces);
 
+// The text of device.json. `extra` may have "battery_level" and "friendly_name", where the device offers them.
+struct Extra {
+    std::optional<unsigned> battery_level;
+    std::string friendly_name;
+};
+[[nodiscard]] std::string device_description(const usb::Identity& identity, const DeviceInfo& info,
+                                             const std::vector<Storages::Storage>& storages, const Extra& extra);
+// "0x1001"
+[[nodiscard]] std::string hexadecimal(std::uint32_t number);
+// The error as a program may see it: codes that only mean something inside the driver become EIO.
+[[nodiscard]] Error visible(Error error);
+
 class MtpDriver : public Driver {
   public:
-    explicit MtpDriver(Host& host) : host_(host) {}
+    explicit MtpDriver(Host& host, const Timing& timing = {}) : host_(host), timing_(timing) {}
 
     Result<void> start() override;
     Result<Listing> list(Key folder, std::uint64_t cursor) override;
@@ -37,46 +54,82 @@ class MtpDriver : public Driver {
     Result<Space> space() override;
     void arrived(std::uint8_t endpoint, std::span<const std::byte> packet) override;
     std::chrono::milliseconds tick() override;
+    [[nodiscard]] std::size_t read_size() const override;
     void stop() override;
 
   private:
-    struct Storage {
-        std::uint32_t id = 0;
-        StorageInfo info;
-    };
-    // After an error by which the device broke the protocol.
-    template <class T>
-    Result<T> checked(Result<T> result) {
-        if (!result) {
-            recover_after(result.error());
+    // Runs an operation of the device; when it failed because the device misbehaved, brings it back, and tries again
+    // once if it had answered at all.
+    template <class Operation>
+    auto attempt(Operation operation) -> decltype(operation()) {
+        PLUGFS_TRY(session_->ready());
+        follow_session();
+        for (int tries = 1;; ++tries) {
+            auto result = operation();
+            const bool again = !result && worth_another_try(result.error(), tries);
+            follow_session();
+            if (!again) {
+                return result;
+            }
         }
-        return result;
     }
-    void recover_after(const Error& error);
-    Result<void> read_storages();
+    // The same for an operation that a GetObject between reads would be in the way of.
+    template <class Operation>
+    auto attempt_alone(Operation operation) -> decltype(operation()) {
+        reader_->whole().interrupt();
+        return attempt(std::move(operation));
+    }
+    bool worth_another_try(const Error& error, int tries);
+    void follow_session();
+    void list_all_again();
+
+    Result<void> read_device_info();
     Result<Listing> list_storages();
     Result<Listing> list_objects(Key folder, std::uint64_t cursor);
-    Entry entry_for(const ObjectInfo& object);
-    void handle_event(std::uint16_t code, std::uint32_t parameter);
-    void object_added(std::uint32_t handle);
+    // A folder's storage and the handle that lists it (0: the root), in this session.
+    struct Place {
+        std::uint32_t storage = 0;
+        std::uint32_t parent = 0;
+    };
+    Result<Place> place_of(Key folder);
+    // The object with its handle in this session; ENOENT: it is not there any more. Not within attempt(), but as part
+    // of an operation of it.
+    Result<Catalogue::Object> resolve(Key key);
+    Result<void> list_whole(Key folder);
+    Result<std::vector<Entry>> take_in(Key folder, const ObjectLister::Part& part);
+    [[nodiscard]] static Entry entry_for(Key key, const ObjectInfo& object);
+    void lost(Key key);
+
+    // mtp_events.cpp
+    void work_off_events();
+    void handle_event(const Event& event);
+    void object_added(const Event& event);
+    void object_removed(std::uint32_t handle);
     void object_changed(std::uint32_t handle);
+    [[nodiscard]] Key folder_of(const ObjectInfo& object) const;
+    void report(const Event& event, const std::string& name);
+    void refresh_storages();
     void check_storages();
     void describe();
 
     Host& host_;
+    Timing timing_;
     Endpoints endpoints_;
     std::unique_ptr<Session> session_;
     DeviceInfo info_;
+    std::unique_ptr<Storages> storages_;
     std::unique_ptr<ObjectLister> lister_;
     std::unique_ptr<ObjectReader> reader_;
-    std::vector<Storage> storages_;
-    struct Known {
-        std::uint32_t storage = 0;
-        std::uint64_t size = 0;
-    };
-    std::unordered_map<std::uint32_t, Known> objects_;  // that were listed
+    unsigned generation_ = 0;  // of the session that the catalogue's handles come from
+
+    Catalogue catalogue_;
+    std::set<Key> listed_;  // folders of which every part was listed in this session; parents come before children
+
     std::vector<std::byte> partial_event_;
-    bool storages_changed_ = false;
+    std::deque<Event> events_;  // bounded
+    bool events_lost_ = false;
+    Deadline::Clock::time_point events_since_;  // when the oldest came
+    Deadline::Clock::time_point next_check_;    // of the storages
 };
 
 }  // namespace plugfs::mtp

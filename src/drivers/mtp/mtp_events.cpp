@@ -5,8 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 namespace plugfs::mtp {
 
@@ -14,12 +12,17 @@ using nlohmann::json;
 
 namespace {
 
-// A locked phone shows no storage and does not always say when that changes.
-constexpr std::chrono::milliseconds poll_without_storage{1000};
-constexpr std::chrono::milliseconds poll_with_storage{10000};
-// A container with its three parameters; Still Image Class 1.0, 7.3.1.
-constexpr std::size_t least_event = 12;
-constexpr std::size_t largest_event = 24;
+using std::chrono::milliseconds;
+
+// A locked phone shows no storage and does not always say when that changes; a card may go without an event, too.
+constexpr milliseconds check_incomplete{1000};
+constexpr milliseconds check_complete{10'000};
+// Events wait while an object is being read whole, but not longer than this.
+constexpr milliseconds longest_wait{3000};
+constexpr milliseconds work_time{20};
+constexpr milliseconds soon{10};
+constexpr milliseconds now_and_then{1000};
+constexpr std::size_t event_limit = 4096;
 
 const char* event_name(std::uint16_t code) {
     switch (code) {
@@ -28,7 +31,6 @@ const char* event_name(std::uint16_t code) {
         case event::object_removed:
             return "removed";
         case event::object_info_changed:
-            return "changed";
         case event::object_prop_changed:
             return "changed";
         case event::store_added:
@@ -50,153 +52,243 @@ const char* event_name(std::uint16_t code) {
     }
 }
 
-std::string hexadecimal(unsigned number) {
-    std::array<char, 16> text{};
-    (void)std::snprintf(text.data(), text.size(), "0x%04x", number);
-    return text.data();
-}
-
 }  // namespace
 
 void MtpDriver::arrived(std::uint8_t /*endpoint*/, std::span<const std::byte> packet) {
-    // An event may come in two packets where the endpoint's are small.
+    // An event may come in several packets where the endpoint's are small; but one that is whole begins anew, whatever
+    // was there before.
+    if (const auto whole = read_event(packet); whole && *whole) {
+        partial_event_.clear();
+    }
     partial_event_.insert(partial_event_.end(), packet.begin(), packet.end());
-    ByteReader reader(partial_event_);
-    const std::uint32_t length = reader.u32le();
-    const std::uint16_t type = reader.u16le();
-    const std::uint16_t code = reader.u16le();
-    reader.skip(4);
-    if (reader.ok() &&
-        (length < least_event || length > largest_event || type != static_cast<std::uint16_t>(ContainerType::event))) {
-        host_.log(LogLevel::warning,
-                  "event: container length " + std::to_string(length) + ", type " + std::to_string(type) + "; ignored");
+    const auto read = read_event(partial_event_);
+    if (!read) {
+        host_.log(LogLevel::warning, read.error().text() + "; ignored");
         partial_event_.clear();
         return;
     }
-    if (!reader.ok() || partial_event_.size() < length) {
-        if (packet.empty() || partial_event_.size() > largest_event) {
+    if (!*read) {
+        if (packet.empty() || partial_event_.size() >= largest_message) {
             partial_event_.clear();
         }
         return;
     }
-    const std::uint32_t parameter = reader.remaining() >= 4 ? reader.u32le() : 0;
     partial_event_.clear();
-    handle_event(code, parameter);
+    if (events_.size() >= event_limit) {
+        events_lost_ = true;
+        return;
+    }
+    if (events_.empty()) {
+        events_since_ = Deadline::Clock::now();
+    }
+    events_.push_back(**read);
+    work_off_events();
 }
 
-void MtpDriver::handle_event(std::uint16_t code, std::uint32_t parameter) {
-    json line = {{"event", event_name(code)}, {"code", hexadecimal(code)}, {"parameter", parameter}};
-    host_.event(line.dump());
-    switch (code) {
+void MtpDriver::work_off_events() {
+    const bool can_wait = Deadline::Clock::now() - events_since_ < longest_wait;
+    if (reader_->whole().in_use() && can_wait) {
+        return;
+    }
+    const auto deadline = Deadline::after(work_time);
+    while (!events_.empty() && !deadline.expired()) {
+        const Event event = events_.front();
+        events_.pop_front();
+        events_since_ = Deadline::Clock::now();
+        handle_event(event);
+    }
+    if (events_.empty() && std::exchange(events_lost_, false)) {
+        host_.log(LogLevel::warning, "more events than could be followed; listing everything again");
+        list_all_again();
+    }
+}
+
+void MtpDriver::report(const Event& event, const std::string& name) {
+    json line = {{"event", event_name(event.code)}, {"code", hexadecimal(event.code)}};
+    if (event.parameters[0] != 0) {
+        line["parameter"] = event.parameters[0];
+    }
+    if (!name.empty()) {
+        line["name"] = name;
+    }
+    host_.event(line.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+void MtpDriver::handle_event(const Event& event) {
+    const std::uint32_t parameter = event.parameters[0];
+    switch (event.code) {
         case event::object_added:
-            object_added(parameter);
-            break;
+            object_added(event);
+            return;
         case event::object_removed:
-            objects_.erase(parameter);
-            if (parameter != 0 && parameter != root_parent) {
-                host_.removed(parameter);
-            }
+            object_removed(parameter);
             break;
         case event::object_info_changed:
         case event::object_prop_changed:
             object_changed(parameter);
             break;
         case event::store_added:
+            refresh_storages();
+            host_.list_again(storage_key(parameter));
+            break;
         case event::store_removed:
+            refresh_storages();
+            break;
         case event::storage_info_changed:
+            refresh_storages();
+            describe();
+            break;
+        case event::device_info_changed:
+            reader_->whole().interrupt();
+            if (const auto read = read_device_info(); !read) {
+                host_.log(LogLevel::warning, read.error().text());
+            }
+            refresh_storages();
+            break;
         case event::device_reset:
-            storages_changed_ = true;
-            check_storages();
+            // PTP 12.5.12: all sessions are closed.
+            reader_->whole().interrupt();
+            if (const auto opened = session_->open(); !opened) {
+                host_.log(LogLevel::error, "after a DeviceReset event: " + opened.error().text());
+            }
+            follow_session();
+            refresh_storages();
+            break;
+        case event::device_prop_changed:
+            if (parameter == device_property::battery_level) {
+                describe();
+            }
             break;
         default:
             break;
     }
+    report(event, {});
 }
 
-void MtpDriver::object_added(std::uint32_t handle) {
-    reader_->interrupt();
-    auto object = checked(lister_->info(handle));
+void MtpDriver::object_added(const Event& event) {
+    const std::uint32_t handle = event.parameters[0];
+    auto object = attempt_alone([&] { return lister_->info(handle); });
     if (!object) {
         host_.log(LogLevel::warning, "object " + std::to_string(handle) + " was added, but: " + object.error().text());
+        report(event, {});
         return;
     }
-    const bool in_root = object->parent == 0 || object->parent == root_parent;
-    const Key folder = in_root ? storage_key(object->storage_id) : Key{object->parent};
-    host_.added(folder, entry_for(*object));
+    const Key folder = folder_of(*object);
+    if (handle == 0 || handle == root_parent || object->parent == handle) {
+        host_.log(LogLevel::warning, "skipped: object " + std::to_string(handle) + " was added, ParentObject is " +
+                                         std::to_string(object->parent.value_or(0)));
+        return;
+    }
+    // Of a folder that nobody has looked at, nobody needs to know.
+    if (const Key key = folder == 0 ? 0 : catalogue_.take_in(folder, *object, 0); key != 0) {
+        host_.added(folder, entry_for(key, *object));
+    }
+    report(event, object->filename);
+}
+
+// 0: a folder that was never listed.
+Key MtpDriver::folder_of(const ObjectInfo& object) const {
+    const std::uint32_t parent = lister_->parent_of(object);
+    if (parent == 0) {
+        return storage_key(object.storage_id);
+    }
+    const auto* folder = catalogue_.find_handle(parent);
+    return folder != nullptr && folder->directory ? folder->key : 0;
+}
+
+void MtpDriver::object_removed(std::uint32_t handle) {
+    reader_->whole().forget(handle);
+    if (const auto* object = catalogue_.find_handle(handle); object != nullptr) {
+        const Key key = object->key;
+        catalogue_.erase(key);
+        host_.removed(key);
+    }
 }
 
 void MtpDriver::object_changed(std::uint32_t handle) {
-    if (objects_.count(handle) == 0) {
+    reader_->whole().forget(handle);
+    const auto* known = catalogue_.find_handle(handle);
+    if (known == nullptr) {
         return;
     }
-    reader_->interrupt();
-    if (auto object = checked(lister_->info(handle))) {
-        host_.changed(entry_for(*object));
-    } else if (object.error().code == ENOENT) {
-        objects_.erase(handle);
-        host_.removed(handle);
+    const Key key = known->key;
+    const Key before = known->folder;
+    auto object = attempt_alone([&] { return lister_->info(handle); });
+    if (!object) {
+        if (object.error().code == ENOENT) {
+            lost(key);
+        }
+        return;
+    }
+    const Key folder = object->parent == handle ? before : folder_of(*object);
+    if (folder == 0) {
+        object_removed(handle);  // moved out of sight
+        return;
+    }
+    const Key now = catalogue_.take_in(folder, *object, 0);
+    if (now == key && folder == before) {
+        host_.changed(entry_for(now, *object));
+    } else if (now != 0) {
+        host_.added(folder, entry_for(now, *object));
     }
 }
 
-std::chrono::milliseconds MtpDriver::tick() {
-    check_storages();
-    return storages_.empty() ? poll_without_storage : poll_with_storage;
+milliseconds MtpDriver::tick() {
+    auto& whole = reader_->whole();
+    whole.tidy();
+    if (!events_.empty()) {
+        work_off_events();
+    }
+    if (!whole.in_use()) {
+        check_storages();
+    }
+    return events_.empty() || whole.in_use() ? now_and_then : soon;
 }
 
 void MtpDriver::check_storages() {
-    if (!storages_changed_ && !storages_.empty()) {
+    const auto now = Deadline::Clock::now();
+    if (now < next_check_) {
         return;
     }
-    const auto ids = [this] {
-        std::vector<std::uint32_t> list;
-        for (const auto& storage : storages_) {
-            list.push_back(storage.id);
-        }
-        return list;
-    };
-    const auto before = ids();
-    const bool told = std::exchange(storages_changed_, false);
-    if (!read_storages()) {
+    if (storages_->incomplete()) {
+        refresh_storages();
+    } else if (const auto changed = attempt_alone([this] { return storages_->changed(); }); changed && *changed) {
+        refresh_storages();
+    }
+    next_check_ = Deadline::Clock::now() + (storages_->incomplete() ? check_incomplete : check_complete);
+}
+
+void MtpDriver::refresh_storages() {
+    const auto changed = attempt_alone([this] { return storages_->refresh(); });
+    if (!changed) {
         return;
     }
-    if (told || before != ids()) {
-        for (const auto& storage : storages_) {
-            if (std::find(before.begin(), before.end(), storage.id) == before.end()) {
-                host_.log(LogLevel::info, "storage " + plugfs::quoted(storage.info.storage_description) + " is there");
-            }
-        }
+    if (*changed) {
+        host_.log(LogLevel::info, "storages: " + std::to_string(storages_->list().size()));
         host_.list_again(storages_key);
         describe();
     }
 }
 
 void MtpDriver::describe() {
-    const auto& identity = host_.device().identity();
-    json operations = json::array();
-    for (const std::uint16_t code : info_.operations_supported) {
-        operations.push_back({{"code", hexadecimal(code)}, {"name", operation_name(code)}});
+    Extra extra;
+    const auto& offered = info_.device_properties_supported;
+    const auto value = [&](std::uint16_t property) -> std::optional<std::vector<std::byte>> {
+        if (std::find(offered.begin(), offered.end(), property) == offered.end()) {
+            return std::nullopt;
+        }
+        auto dataset = attempt_alone(
+            [&] { return session_->dataset(operation::get_device_prop_value, {property}, std::size_t{64} << 10U); });
+        return dataset ? std::optional(std::move(*dataset)) : std::nullopt;
+    };
+    if (const auto battery = value(device_property::battery_level); battery && battery->size() == 1) {
+        extra.battery_level = std::to_integer<unsigned>(battery->front());
     }
-    json storages = json::array();
-    for (const auto& storage : storages_) {
-        storages.push_back({{"id", hexadecimal(storage.id)},
-                            {"description", storage.info.storage_description},
-                            {"label", storage.info.volume_label},
-                            {"capacity", storage.info.max_capacity},
-                            {"free", storage.info.free_space_in_bytes},
-                            {"read_only", storage.info.access_capability != 0}});
+    if (const auto name = value(device_property::device_friendly_name)) {
+        ByteReader reader(*name);
+        extra.friendly_name = read_string(reader);
     }
-    const json description = {{"vendor_id", hexadecimal(identity.vendor_id)},
-                              {"product_id", hexadecimal(identity.product_id)},
-                              {"manufacturer", info_.manufacturer},
-                              {"model", info_.model},
-                              {"version", info_.device_version},
-                              {"serial_number", info_.serial_number},
-                              {"protocol", "MTP"},
-                              {"vendor_extension", info_.vendor_extension_description},
-                              {"functional_mode", info_.functional_mode},
-                              {"operations", operations},
-                              {"storages", storages}};
-    host_.describe(description.dump(2, ' ', false, json::error_handler_t::replace));
+    host_.describe(device_description(host_.device().identity(), info_, storages_->list(), extra));
 }
 
 }  // namespace plugfs::mtp

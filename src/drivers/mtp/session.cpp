@@ -8,42 +8,51 @@ namespace plugfs::mtp {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
-constexpr std::size_t header_size = 12;
-constexpr std::uint32_t endless_length = 0xFFFFFFFF;
+// A posted buffer costs by its size: this is what a dataset usually needs.
 constexpr std::size_t dataset_post = std::size_t{16} << 10U;
-constexpr std::size_t largest_post = std::size_t{4} << 20U;
-constexpr seconds command_deadline{5};
-constexpr seconds first_answer{15};
-constexpr seconds next_piece{5};
+// Data beyond what was posted with the command comes in pieces of this size, two of them posted ahead.
+constexpr std::size_t piece_size = std::size_t{256} << 10U;
+constexpr std::size_t pieces_ahead = 2;
+// Still served by devices on a full-speed bus that has other work: 256 bytes a millisecond.
+constexpr std::size_t slowest_bytes_per_ms = 256;
 
 }  // namespace
 
-Session::Session(usb::Device& device, const Endpoints& endpoints)
-    : device_(device), endpoints_(endpoints), in_(device, endpoints.bulk_in, endpoints.bulk_in_packet) {}
+Session::Session(usb::Device& device, const Endpoints& endpoints, const Timing& timing)
+    : device_(device),
+      endpoints_(endpoints),
+      timing_(timing),
+      in_(device, endpoints.bulk_in, endpoints.bulk_in_packet),
+      next_retry_(timing.retry) {}
 
-Error Session::broken(const std::string& field) const {
+Error Session::broken(const std::string& field) {
+    failure_ = Failure::broken;
     return fail(EIO, operation_name(operation_), field);
 }
 
-Result<void> Session::send_command(std::uint16_t operation, Parameters parameters) {
-    ByteWriter container;
-    container.u32le(static_cast<std::uint32_t>(header_size + (4 * parameters.size())));
-    container.u16le(static_cast<std::uint16_t>(ContainerType::command));
-    container.u16le(operation);
-    container.u32le(transaction_);
-    for (const std::uint32_t parameter : parameters) {
-        container.u32le(parameter);
+milliseconds Session::patience() const {
+    if (opening_) {
+        return timing_.opening;
     }
-    if (!out_) {
-        PLUGFS_ASSIGN(out_, device_.create_transfer(endpoints_.bulk_out, endpoints_.bulk_out_packet));
+    if (!first_piece_) {
+        return timing_.next_piece;
     }
-    std::memcpy(out_->buffer().data(), container.bytes().data(), container.size());
-    return out_->submit(container.size());
+    const bool walks_database =
+        operation_ == operation::get_object_handles || operation_ == operation::get_object_prop_list;
+    return walks_database ? timing_.listing : timing_.first_answer;
 }
 
-Result<void> Session::begin(std::uint16_t operation, Parameters parameters, std::size_t expected) {
+Result<void> Session::send_command(std::uint16_t operation, ParameterList parameters) {
+    const auto container = command_container(operation, transaction_, {parameters.begin(), parameters.size()});
+    if (!out_) {
+        PLUGFS_ASSIGN(out_, device_.create_transfer(endpoints_.bulk_out, largest_message));
+    }
+    std::copy(container.begin(), container.end(), out_->buffer().begin());
+    return out_->submit(container.size(), container.size() % endpoints_.bulk_out_packet == 0);
+}
+
+Result<void> Session::begin(std::uint16_t operation, ParameterList parameters, std::size_t first, std::uint64_t whole) {
     if (busy()) {
         abort();
     }
@@ -55,108 +64,145 @@ Result<void> Session::begin(std::uint16_t operation, Parameters parameters, std:
         transaction_ = transaction_ >= 0xFFFFFFFE ? 1 : transaction_ + 1;
     }
     state_ = State::header;
-    header_length_ = 0;
+    whole_ = whole;
     data_left_ = 0;
-    data_endless_ = false;
-    had_data_ = false;
-    data_began_ = false;
+    transfer_ended_ = had_data_ = data_began_ = false;
     first_piece_ = true;
+    stale_ = 0;
     pending_ = {};
     response_ = {};
+    failure_ = Failure::none;
     // Command, data and response are queued together, so that the bus does not wait for us between them.
-    asked_ = std::min(header_size + expected, largest_post);
     PLUGFS_TRY(guarded(send_command(operation, parameters)));
-    PLUGFS_TRY(guarded(in_.post(asked_)));
-    if (expected > 0) {
-        PLUGFS_TRY(guarded(in_.post(header_size)));
+    PLUGFS_TRY(guarded(in_.post(container_header_size + first)));
+    if (first > 0 && whole <= first) {
+        PLUGFS_TRY(guarded(in_.post(container_header_size)));
     }
-    const auto sent = out_->wait(Deadline::after(command_deadline));
-    return guarded(
-        sent ? Result<void>()
-             : Result<void>(fail(sent.error().code, operation_name(operation), "command: " + sent.error().text())));
+    const auto sent = out_->wait(Deadline::after(opening_ ? timing_.opening : timing_.command));
+    if (!sent) {
+        return guarded(fail(sent.error().code, operation_name(operation), "command phase: " + sent.error().text()));
+    }
+    return {};
 }
 
+// Whatever ends a transaction early passes here, so that none is left half done, and what it was is on record.
 Result<void> Session::guarded(Result<void> result) {
-    if (!result) {
-        abort();
+    if (result) {
+        return {};
     }
-    return result;
+    Error error = result.error();
+    if (error.code == ENODEV) {
+        failure_ = Failure::gone;
+    } else if (failure_ != Failure::broken) {
+        failure_ = error.code == ETIMEDOUT ? Failure::silent : Failure::broken;
+        error.code = EIO;
+    }
+    abort();
+    return error;
+}
+
+Result<void> Session::post_ahead() {
+    while (state_ == State::data && in_.transfers_posted() < pieces_ahead && in_.bytes_posted() < data_left_) {
+        const auto rest = data_left_ - in_.bytes_posted();
+        PLUGFS_TRY(in_.post(static_cast<std::size_t>(std::min<std::uint64_t>(rest, piece_size))));
+    }
+    return in_.transfers_posted() > 0 ? Result<void>() : in_.post(container_header_size);
 }
 
 Result<void> Session::fill() {
-    if (!in_.posted()) {
-        const std::uint64_t wanted = data_endless_ ? dataset_post : (state_ == State::data ? data_left_ : header_size);
-        PLUGFS_TRY(in_.post(static_cast<std::size_t>(std::min<std::uint64_t>(wanted, largest_post))));
-    }
-    auto bytes = in_.next(Deadline::after(first_piece_ ? first_answer : next_piece));
-    if (!bytes) {
-        const auto& error = bytes.error();
+    PLUGFS_TRY(post_ahead());
+    const milliseconds moving(in_.next_length() / slowest_bytes_per_ms);
+    const auto piece = in_.next(Deadline::after(patience() + moving));
+    if (!piece) {
         const char* phase = state_ == State::data ? "data phase: " : (had_data_ ? "response phase: " : "no answer: ");
-        return fail(error.code == ENODEV ? ENODEV : EIO, operation_name(operation_), phase + error.text());
+        return fail(piece.error().code, operation_name(operation_), phase + piece.error().text());
     }
     first_piece_ = false;
-    pending_ = *bytes;
-    transfer_ended_ = pending_.size() % endpoints_.bulk_in_packet != 0 || pending_.empty();
+    pending_ = piece->bytes;
+    transfer_ended_ = piece->ended;
     return {};
 }
 
 Result<void> Session::wait_for_header() {
+    const State before = state_;
     // An empty packet after data that filled its last one is normal; more of them are not.
     int empty = 0;
-    while (header_length_ < header_size) {
+    std::array<std::byte, container_header_size> header{};
+    std::size_t have = 0;
+    while (state_ == before) {
         if (pending_.empty()) {
+            if (have > 0 && transfer_ended_) {
+                return broken("container of " + std::to_string(have) + " bytes, shorter than its header");
+            }
             PLUGFS_TRY(fill());
             if (pending_.empty() && ++empty > 2) {
                 return broken("empty packets where a container was expected");
             }
             continue;
         }
-        const std::size_t count = std::min(pending_.size(), header_size - header_length_);
-        std::copy_n(pending_.begin(), count, header_.begin() + static_cast<std::ptrdiff_t>(header_length_));
-        header_length_ += count;
+        const std::size_t count = std::min(pending_.size(), header.size() - have);
+        std::copy_n(pending_.begin(), count, header.begin() + static_cast<std::ptrdiff_t>(have));
         pending_ = pending_.subspan(count);
+        have += count;
+        if (have == header.size()) {
+            have = 0;
+            PLUGFS_TRY(parse_header(read_container_header(header)));
+        }
     }
-    return parse_header();
+    return {};
 }
 
-Result<void> Session::parse_header() {
-    header_length_ = 0;
-    ByteReader reader(header_);
-    const std::uint32_t length = reader.u32le();
-    const std::uint16_t type = reader.u16le();
-    const std::uint16_t code = reader.u16le();
-    const std::uint32_t transaction = reader.u32le();
-    const bool data = type == static_cast<std::uint16_t>(ContainerType::data);
-    if (!data && type != static_cast<std::uint16_t>(ContainerType::response)) {
-        return broken("container type is " + std::to_string(type));
+Result<void> Session::parse_header(const ContainerHeader& header) {
+    const bool is_response = header.is(ContainerType::response);
+    if (!is_response && !header.is(ContainerType::data)) {
+        return broken("container type is " + std::to_string(header.type));
     }
-    if (data && had_data_) {
+    if (header.transaction != transaction_) {
+        // While opening: what a dead predecessor did not fetch any more.
+        if (opening_ && is_response && ++stale_ <= 4) {
+            pending_ = {};
+            return {};
+        }
+        return broken("transaction id is " + std::to_string(header.transaction) + ", not " +
+                      std::to_string(transaction_));
+    }
+    if (header.length < container_header_size || (is_response && header.length > largest_message)) {
+        return broken("container length is " + std::to_string(header.length));
+    }
+    if (!is_response) {
+        return data_header(header);
+    }
+    response_.code = header.code;
+    return parse_response(header.length);
+}
+
+Result<void> Session::data_header(const ContainerHeader& header) {
+    if (had_data_) {
         return broken("a second data container");
     }
-    if (length < header_size || (!data && length > header_size + 20)) {
-        return broken("container length is " + std::to_string(length));
+    if (header.code != operation_) {
+        return broken("operation code of the data is " + std::to_string(header.code));
     }
-    if (transaction != transaction_) {
-        return broken("transaction id is " + std::to_string(transaction) + ", not " + std::to_string(transaction_));
-    }
-    if (!data) {
-        response_.code = code;
-        return parse_response(length);
-    }
-    if (code != operation_) {
-        return broken("operation code of the data is " + std::to_string(code));
+    data_left_ = header.length - container_header_size;
+    const std::uint64_t whole_length = whole_ + container_header_size;
+    if (header.length == length_not_in_32_bits) {
+        if (whole_ == 0) {
+            return broken("container length is not given");
+        }
+        data_left_ = whole_;
+    } else if (whole_length > length_not_in_32_bits && header.length == static_cast<std::uint32_t>(whole_length)) {
+        data_left_ = whole_;  // some devices cut the length off instead
     }
     had_data_ = true;
-    data_endless_ = length == endless_length;
-    data_left_ = data_endless_ ? 0 : length - header_size;
-    state_ = data_endless_ || data_left_ > 0 ? State::data : State::response;
+    state_ = data_left_ > 0 ? State::data : State::response;
     return {};
 }
 
 Result<void> Session::parse_response(std::uint32_t length) {
-    std::array<std::byte, 20> bytes{};
+    std::array<std::byte, largest_message> bytes{};
+    const std::size_t wanted = length - container_header_size;
     std::size_t have = 0;
-    while (have < length - header_size) {
+    while (have < wanted) {
         if (pending_.empty()) {
             if (transfer_ended_) {
                 return broken("response container is shorter than its length " + std::to_string(length));
@@ -164,15 +210,12 @@ Result<void> Session::parse_response(std::uint32_t length) {
             PLUGFS_TRY(fill());
             continue;
         }
-        const std::size_t count = std::min<std::size_t>(pending_.size(), length - header_size - have);
+        const std::size_t count = std::min(pending_.size(), wanted - have);
         std::copy_n(pending_.begin(), count, bytes.begin() + static_cast<std::ptrdiff_t>(have));
         have += count;
         pending_ = pending_.subspan(count);
     }
-    ByteReader reader(std::span<const std::byte>(bytes).first(have));
-    for (auto& parameter : response_.parameters) {
-        parameter = reader.remaining() >= 4 ? reader.u32le() : 0;
-    }
+    response_.parameters = read_parameters(std::span<const std::byte>(bytes).first(have));
     pending_ = {};
     // A transfer that was posted for a response that came earlier, in the data's place.
     in_.cancel();
@@ -188,28 +231,24 @@ Result<std::size_t> Session::read_data(std::span<std::byte> out) {
     while (state_ == State::data && done < out.size()) {
         if (pending_.empty()) {
             // A short transfer ends the data. Only the header may have been sent apart, in a transfer of its own.
-            if (transfer_ended_ && !data_endless_ && data_began_) {
+            if (transfer_ended_ && data_began_) {
                 PLUGFS_TRY(guarded(
                     broken("container length promises " + std::to_string(data_left_) + " bytes more than came")));
             }
             PLUGFS_TRY(guarded(fill()));
-            if (pending_.empty() && data_endless_) {
-                state_ = State::response;
-                break;
+            if (pending_.empty()) {
+                data_began_ = true;  // one empty packet may follow a header sent apart
             }
             continue;
         }
-        std::size_t count = std::min(pending_.size(), out.size() - done);
-        if (!data_endless_) {
-            count = static_cast<std::size_t>(std::min<std::uint64_t>(count, data_left_));
-        }
-        std::copy_n(pending_.begin(), count, out.begin() + static_cast<std::ptrdiff_t>(done));
+        const auto room = std::min<std::uint64_t>(out.size() - done, data_left_);
+        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(pending_.size(), room));
+        std::memcpy(out.data() + done, pending_.data(), count);
         pending_ = pending_.subspan(count);
         done += count;
         data_began_ = true;
-        data_left_ -= data_endless_ ? 0 : count;
-        const bool over = data_endless_ ? pending_.empty() && transfer_ended_ : data_left_ == 0;
-        if (over) {
+        data_left_ -= count;
+        if (data_left_ == 0) {
             state_ = State::response;
         }
     }
@@ -221,39 +260,36 @@ Result<Response> Session::finish() {
         PLUGFS_TRY(guarded(wait_for_header()));
     }
     if (state_ == State::data) {
-        PLUGFS_TRY(guarded(broken(data_endless_ ? "more data than expected"
-                                                : std::to_string(data_left_) + " bytes more data than expected")));
+        PLUGFS_TRY(guarded(broken(std::to_string(data_left_) + " bytes more data than expected")));
     }
     if (state_ == State::response) {
         PLUGFS_TRY(guarded(wait_for_header()));
-        if (state_ != State::done) {
-            PLUGFS_TRY(guarded(broken("data where the response was expected")));
-        }
     }
     state_ = State::idle;
     failures_ = 0;
     if (response_.code != response::ok) {
+        failure_ = Failure::refused;
         return response_error(operation_, response_.code);
     }
     return response_;
 }
 
-Result<Response> Session::command(std::uint16_t operation, Parameters parameters) {
+Result<Response> Session::command(std::uint16_t operation, ParameterList parameters) {
     PLUGFS_TRY(begin(operation, parameters, 0));
     return finish();
 }
 
-Result<std::size_t> Session::data_into(std::uint16_t operation, Parameters parameters, std::span<std::byte> out) {
-    PLUGFS_TRY(begin(operation, parameters, out.size()));
+Result<std::size_t> Session::data_into(std::uint16_t operation, ParameterList parameters, std::span<std::byte> out) {
+    PLUGFS_TRY(begin(operation, parameters, out.size(), out.size()));
     PLUGFS_ASSIGN(const auto length, read_data(out));
     PLUGFS_TRY(finish());
     return length;
 }
 
-Result<std::vector<std::byte>> Session::dataset(std::uint16_t operation, Parameters parameters, std::size_t limit) {
-    PLUGFS_TRY(begin(operation, parameters, dataset_post - header_size));
+Result<std::vector<std::byte>> Session::dataset(std::uint16_t operation, ParameterList parameters, std::size_t limit) {
+    PLUGFS_TRY(begin(operation, parameters, dataset_post - container_header_size));
     std::vector<std::byte> data;
-    std::array<std::byte, 4096> piece{};
+    std::array<std::byte, 16384> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read_data()
     while (true) {
         PLUGFS_ASSIGN(const auto length, read_data(piece));
         if (length == 0) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <ctime>
 
 namespace plugfs::mtp {
 
@@ -69,24 +70,39 @@ std::optional<int> digits(const std::string& text, std::size_t at, std::size_t c
     return error == std::errc() && end == begin + count && value >= 0 ? std::optional(value) : std::nullopt;
 }
 
-// "+hhmm" or "-hhmm" anywhere after the seconds: minutes east of UTC.
-std::optional<int> zone_minutes(const std::string& text) {
-    const auto sign = text.find_first_of("+-", 15);
-    if (sign == std::string::npos) {
-        return 0;
+// Seconds of a time zone, "Z" or "+hhmm" or "-hhmm", anywhere after the seconds; false when it is none that can be.
+struct Zone {
+    bool valid = true;
+    bool given = false;
+    int minutes_east = 0;
+};
+Zone read_zone(const std::string& text) {
+    const auto at = text.find_first_of("+-Z", 15);
+    if (at == std::string::npos) {
+        return {};
     }
-    const auto hours = digits(text, sign + 1, 2);
-    const auto minutes = digits(text, sign + 3, 2);
+    if (text[at] == 'Z') {
+        return {.given = true};
+    }
+    const auto hours = digits(text, at + 1, 2);
+    const auto minutes = digits(text, at + 3, 2);
     if (!hours || !minutes || *hours > 14 || *minutes > 59) {
-        return std::nullopt;
+        return {.valid = false};
     }
     const int total = (*hours * 60) + *minutes;
-    return text[sign] == '-' ? -total : total;
+    return {.given = true, .minutes_east = text[at] == '-' ? -total : total};
+}
+
+std::optional<std::int64_t> from_local_time(std::tm& fields) {
+    fields.tm_isdst = -1;
+    fields.tm_wday = -1;  // mktime() sets it when it succeeds, and -1 alone may be a time
+    const std::time_t time = std::mktime(&fields);
+    return fields.tm_wday < 0 ? std::nullopt : std::optional<std::int64_t>(time);
 }
 
 }  // namespace
 
-std::string read_string(ByteReader& reader) {
+std::string read_string(ByteReader& reader, bool* damaged) {
     const std::size_t count = reader.u8();
     ByteReader units(reader.take(2 * count));
     std::string text;
@@ -104,7 +120,11 @@ std::string read_string(ByteReader& reader) {
                 continue;
             }
         }
-        append_utf8(text, high_surrogate(unit) || low_surrogate(unit) ? replacement : unit);
+        const bool alone = high_surrogate(unit) || low_surrogate(unit);
+        if (alone && damaged != nullptr) {
+            *damaged = true;
+        }
+        append_utf8(text, alone ? replacement : unit);
     }
     return text;
 }
@@ -130,11 +150,22 @@ std::optional<std::int64_t> parse_date_time(const std::string& text) {
     }
     const auto date =
         year(*year_part) / month(static_cast<unsigned>(*month_part)) / day(static_cast<unsigned>(*day_part));
-    const auto zone = zone_minutes(text);
-    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60 || !zone) {
+    const Zone zone = read_zone(text);
+    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60 || !zone.valid) {
         return std::nullopt;
     }
-    const auto moment = sys_days(date) + hours(*hour) + minutes(*minute) + seconds(*second) - minutes(*zone);
+    if (!zone.given) {
+        std::tm fields{};
+        fields.tm_year = *year_part - 1900;
+        fields.tm_mon = *month_part - 1;
+        fields.tm_mday = *day_part;
+        fields.tm_hour = *hour;
+        fields.tm_min = *minute;
+        fields.tm_sec = *second;
+        return from_local_time(fields);
+    }
+    const auto moment =
+        sys_days(date) + hours(*hour) + minutes(*minute) + seconds(*second) - minutes(zone.minutes_east);
     return duration_cast<seconds>(moment.time_since_epoch()).count();
 }
 
