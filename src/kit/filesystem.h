@@ -77,7 +77,7 @@ class Filesystem : public DeviceEvents {
     struct Attempt {
         Key key = 0;
         unsigned number = 0;
-        std::uint64_t generation = 0;  // of the folder's listing
+        std::uint64_t listing = 0;  // of the folder
     };
     struct OpenFile {
         std::shared_ptr<ReadCache> cache;

@@ -154,7 +154,7 @@ void Filesystem::want_listing(Node& folder, unsigned attempt) {
         return;
     }
     folder.listed = Listed::running;
-    ++folder.generation;
+    ++folder.listings;
     when_bound(folder, [this, inode = folder.inode, attempt](const Error* error) {
         Node* at = tree_.find(inode);
         if (at == nullptr || at->listed != Listed::running) {
@@ -164,7 +164,7 @@ void Filesystem::want_listing(Node& folder, unsigned attempt) {
             const Error copy = *error;
             listing_ended(*at, &copy);
         } else {
-            list_part(inode, {at->key, attempt, at->generation}, 0, Priority::metadata);
+            list_part(inode, {at->key, attempt, at->listings}, 0, Priority::metadata);
         }
     });
 }
@@ -180,7 +180,7 @@ void Filesystem::list_part(std::uint64_t folder, Attempt attempt, std::uint64_t 
 void Filesystem::listed_part(std::uint64_t inode, Attempt attempt, std::uint64_t cursor, Result<Listing> part) {
     Node* folder = tree_.find(inode);
     // What belongs to an earlier listing, begun with keys that are lost meanwhile, does not count.
-    if (folder == nullptr || folder->listed != Listed::running || folder->generation != attempt.generation) {
+    if (folder == nullptr || folder->listed != Listed::running || folder->listings != attempt.listing) {
         return;
     }
     if (!part) {
@@ -216,7 +216,7 @@ void Filesystem::listing_ended(Node& folder, const Error* error) {
         // What an earlier listing had and this one has not is gone.
         std::vector<Node*> gone;
         for (const auto& [inode, child] : folder.children) {
-            if (child->content == Content::driver && child->generation != folder.generation) {
+            if (child->content == Content::driver && child->seen_in != folder.listings) {
                 gone.push_back(child);
             }
         }
@@ -255,7 +255,7 @@ void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
         notifier_->name_changed(change->old_parent, change->old_name);
         notifier_->inode_changed(change->old_parent, true);
     }
-    const bool had_been_listed = folder.generation > 1 || announce;
+    const bool had_been_listed = folder.listings > 1 || announce;
     if (change->appeared && had_been_listed) {
         notifier_->name_changed(folder.inode, change->node->name);
         notifier_->inode_changed(folder.inode, true);

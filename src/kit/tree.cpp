@@ -171,7 +171,7 @@ Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
     node->identity = entry.persistent_identity;
     node->size = entry.size;
     node->modified = entry.modified;
-    node->generation = folder.generation;
+    node->seen_in = folder.listings;
     return change;
 }
 

@@ -46,8 +46,9 @@ struct Node {
     Content content = Content::driver;
     std::uint64_t size = 0;
     std::optional<std::int64_t> modified;
-    std::uint64_t lookups = 0;     // references that the kernel holds
-    std::uint64_t generation = 0;  // of the listing that saw it last
+    std::uint64_t lookups = 0;   // references that the kernel holds
+    std::uint64_t seen_in = 0;   // the listing of its parent that saw it last
+    std::uint64_t listings = 0;  // of itself, so far; the number of the latest
     Listed listed = Listed::no;
     std::map<std::uint64_t, Node*> children;              // by inode, which is also the order of readdir
     std::unordered_map<std::string_view, Node*> by_name;  // keys are the children's own `name`

@@ -50,6 +50,17 @@ TEST_CASE("names are made safe and unique, and stay so when the entry is listed 
     CHECK(Tree::child(tree.root(), second->node->name) == second->node);
 }
 
+TEST_CASE("a folder's own listings do not count as its parent's having seen it") {
+    Tree tree;
+    tree.root().listings = 1;
+    auto& card = *tree.add(tree.root(), folder(1, "SD card"))->node;
+    CHECK(card.seen_in == 1);
+    card.listings = 2;
+    REQUIRE(tree.add(card, file(2, "a")).ok());
+    CHECK(card.seen_in == 1);
+    CHECK(tree.find_key(2)->seen_in == 2);
+}
+
 TEST_CASE("a rename and a move keep the inode and say where the entry was") {
     Tree tree;
     auto& one = *tree.add(tree.root(), folder(1, "one"))->node;
