@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace plugfs::mtp {
 
@@ -236,8 +237,8 @@ Result<std::size_t> Session::read_data(std::span<std::byte> out) {
                     broken("container length promises " + std::to_string(data_left_) + " bytes more than came")));
             }
             PLUGFS_TRY(guarded(fill()));
-            if (pending_.empty()) {
-                data_began_ = true;  // one empty packet may follow a header sent apart
+            if (pending_.empty() && !std::exchange(data_began_, true)) {
+                transfer_ended_ = false;  // one empty packet may follow a header sent apart
             }
             continue;
         }
