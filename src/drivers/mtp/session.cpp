@@ -81,6 +81,7 @@ Result<void> Session::begin(std::uint16_t operation, ParameterList parameters, s
     }
     const auto sent = out_->wait(Deadline::after(opening_ ? timing_.opening : timing_.command));
     if (!sent) {
+        out_halted_ = sent.error().code == EPIPE;
         return guarded(fail(sent.error().code, operation_name(operation), "command phase: " + sent.error().text()));
     }
     return {};
