@@ -127,7 +127,7 @@ std::optional<Bytes> ScriptedResponder::control(const usb::Setup& setup, bool in
         case request_get_device_status:
             CHECK(in);
             status.u16le(static_cast<std::uint16_t>(4 + (4 * halted_endpoints.size())));
-            status.u16le(statuses.empty() ? response::ok : statuses.front());
+            status.u16le(statuses.empty() ? last_status : statuses.front());
             if (!statuses.empty()) {
                 statuses.pop_front();
             }

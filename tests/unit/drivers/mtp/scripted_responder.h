@@ -51,8 +51,9 @@ class ScriptedResponder : public virtual_usb::VirtualDevice {
     void stall();
 
     std::vector<Command> commands;
-    // Codes that Get Device Status gives, before it gives OK; the endpoints that it calls halted.
+    // Codes that Get Device Status gives, then the one that it gives from there on; the endpoints that it calls halted.
     std::deque<std::uint16_t> statuses;
+    std::uint16_t last_status = response::ok;
     std::vector<std::uint32_t> halted_endpoints;
     bool knows_class_requests = true;
     // At Cancel, Device Reset and a reset of the bus.
