@@ -39,8 +39,9 @@ void ObjectLister::forget() {
 
 Result<ObjectLister::Part> ObjectLister::list(std::uint32_t storage, std::uint32_t parent, std::uint64_t cursor) {
     if (cursor != 0) {
-        const auto found = std::find_if(unfinished_.begin(), unfinished_.end(),
-                                        [cursor](const auto& item) { return item.number == cursor; });
+        const auto found = std::find_if(unfinished_.begin(), unfinished_.end(), [=](const auto& item) {
+            return item.number == cursor && item.storage == storage && item.parent == parent;
+        });
         return found == unfinished_.end() ? Result<Part>(fail(ESTALE, "list", "that listing was forgotten"))
                                           : go_on(*found);
     }
