@@ -165,8 +165,10 @@ Result<ObjectLister::Part> ObjectLister::go_on(Folder& folder) {
     const auto deadline = Deadline::after(part_time);
     Part part;
     part.listing = folder.number;
+    // What is skipped takes the device's time, too: a part may be empty, but one object further it gets.
+    const std::size_t began_at = folder.at;
     const auto full = [&] {
-        return part.objects.size() >= part_limit || (!part.objects.empty() && deadline.expired());
+        return part.objects.size() >= part_limit || (folder.at > began_at && deadline.expired());
     };
     for (; folder.at < folder.count() && !full(); ++folder.at) {
         auto object = next_object(folder);
