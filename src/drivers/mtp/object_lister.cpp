@@ -12,6 +12,8 @@ constexpr std::chrono::milliseconds long_list{250};
 constexpr std::size_t unfinished_limit = 16;
 // Objects known already are handed on in parts of this many.
 constexpr std::size_t part_limit = 2048;
+// The largest file; beyond it the kernel refuses the whole folder.
+constexpr std::uint64_t size_limit = INT64_MAX;
 // Log lines for one folder, and roots that are objects.
 constexpr std::size_t line_limit = 8;
 constexpr std::size_t root_object_limit = 64;
@@ -167,9 +169,7 @@ Result<ObjectLister::Part> ObjectLister::go_on(Folder& folder) {
     part.listing = folder.number;
     // What is skipped takes the device's time, too: a part may be empty, but one object further it gets.
     const std::size_t began_at = folder.at;
-    const auto full = [&] {
-        return part.objects.size() >= part_limit || (folder.at > began_at && deadline.expired());
-    };
+    const auto full = [&] { return part.objects.size() >= part_limit || (folder.at > began_at && deadline.expired()); };
     for (; folder.at < folder.count() && !full(); ++folder.at) {
         auto object = next_object(folder);
         if (object) {
@@ -285,9 +285,16 @@ Result<void> ObjectLister::complete_size(ObjectInfo& object) {
         object.size = 0;
         return {};
     }
-    if (object.size_known || !property_value_) {
-        return {};
+    if (!object.size_known && property_value_) {
+        PLUGFS_TRY(ask_size(object));
     }
+    if (object.size > size_limit) {
+        return fail(EIO, "object " + std::to_string(object.handle), "ObjectSize is " + std::to_string(object.size));
+    }
+    return {};
+}
+
+Result<void> ObjectLister::ask_size(ObjectInfo& object) {
     const auto dataset =
         session_.dataset(operation::get_object_prop_value, {object.handle, object_property::object_size}, 64);
     if (!dataset) {
