@@ -34,7 +34,7 @@ boot() {
     version=$(ls "$kernel/lib/modules")
     share=$work/share
     cp "$here/guest/start" "$share/start"
-    cp "$here/guest/$script" "$share/test"
+    cp "${debug_script:-$here/guest/$script}" "$share/test"
     printf '%s\n' "$stage" >"$share/stage"
     printf '%s\n' "$top" >"$share/top"
     printf '%s\n' "$kernel" >"$share/kernel"
@@ -43,12 +43,13 @@ boot() {
     case $stage/ in /tmp/*) keep=keep_tmp ;; esac
     for try in 1 2 3; do
         rm -f "$share/started" "$share/status" "$share/out" "$work/monitor"
-        timeout "${boot_limit:-900}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-erms,-fsrm -m 2048 -smp 2 -nodefaults -display none \
+        LC_ALL=C.UTF-8 timeout "${boot_limit:-900}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,-erms,-fsrm -m 2048 -smp 2 -nodefaults -display none \
             -no-reboot -kernel "$kernel/vmlinuz" -initrd "$kernel/initramfs" \
             -append "console=ttyS0 quiet panic=-1 $keep" \
             -serial "file:$work/console" \
-            -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" -mon chardev=monitor,mode=readline \
-            -chardev "socket,id=hand,path=$work/monitor" -serial chardev:hand \
+            -chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" -mon chardev=monitor,mode=control \
+            -chardev "socket,id=hand,path=$work/monitor" -device virtio-serial \
+            -device virtserialport,chardev=hand,name=monitor \
             -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
             -virtfs "local,path=$share,mount_tag=share,security_model=none" \
             -device qemu-xhci,id=x "$@" </dev/null >"$work/qemu" 2>&1

@@ -5,8 +5,20 @@ vm=/run/vm
 mnt=/mnt/devices
 mkdir -p "$mnt"
 
-# monitor COMMAND...: to QEMU's monitor: device_add and device_del are the hand that plugs and unplugs
-monitor() { printf '%s\n' "$*" >/dev/ttyS1; }
+# monitor COMMAND...: to QEMU's monitor (QMP over a virtio port): device_add and device_del are the hand that plugs and unplugs. What it
+# answers is in $work/monitor.
+modprobe -d "$(cat $vm/kernel)" virtio_console
+exec 9<>/dev/vport0p1
+cat <&9 >"$work/monitor" &
+pids="$pids $!"
+monitor_answers=0
+monitor() {
+    printf '{"execute": "human-monitor-command", "arguments": {"command-line": "%s"}}\n' "$*" >&9
+    monitor_answers=$((monitor_answers + 1))
+    wait_for 10 sh -c "test \$(grep -Ec '\"(return|error)\":' '$work/monitor') -gt $monitor_answers"
+}
+printf '{"execute": "qmp_capabilities"}\n' >&9
+
 # usb_present VID PID
 usb_present() { grep -qs "^PRODUCT=$1/$2/" /sys/bus/usb/devices/*/uevent; }
 

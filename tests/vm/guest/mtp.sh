@@ -17,7 +17,7 @@ tree "$storage" >"$work/found"
 check "every file and folder is there ($(wc -l <"$work/expected"))" diff "$work/expected" "$work/found"
 check "sha256 of every file equals the host's ($(wc -l <$vm/sums) files)" sh -c "cd '$storage' && sha256sum --quiet -c $vm/sums"
 check "a file of 5 GiB has its size" test "$(stat -c %s "$storage/huge.bin")" = 5368709120
-check "and its beginning can be read" sh -c "head -c 1048576 '$storage/huge.bin' | cmp - <(head -c 1048576 /dev/zero)"
+check "and its beginning can be read" bash -c "head -c 1048576 '$storage/huge.bin' | cmp - <(head -c 1048576 /dev/zero)"
 
 # Parts of a large file.
 parts() {
@@ -38,23 +38,33 @@ dd if="$vm/player/large.bin" bs=1M skip=50 count=1 status=none | cmp - "$work/pa
 check "1 MiB at 50 MiB of 100 MiB: $bytes bytes over USB, less than 4 MiB" test "$bytes" -ge 1048576 -a "$bytes" -lt 4194304
 check "past the end there is nothing" sh -c "test -z \"\$(tail -c +104857601 '$storage/large.bin' | head -c 1)\""
 
-# What happens on the device.
-echo new >"$vm/player/Music/new on the device.txt"
-check "a file made on the device shows up without being asked for" wait_for 10 grep -qx new "$storage/Music/new on the device.txt"
-rm "$vm/player/Music/new on the device.txt"
-check "and goes when it is removed" wait_for 10 sh -c "! test -e '$storage/Music/new on the device.txt'"
-
 # The plug is pulled while a file is being read.
 (dd if="$storage/large.bin" of=/dev/null bs=4k; echo $? >"$work/reader") 2>"$work/reader.log" &
 reader=$!
-wait_for 10 sh -c "grep -q rchar: /proc/$reader/io"
 monitor device_del player
 check "unplugged: the folder goes" wait_for 20 sh -c "! test -e '$mnt/$name'"
 check "nobody hangs" wait_for 20 test -s "$work/reader"
-monitor device_add "$(cat $vm/device)"
+monitor "device_add $(cat $vm/device),bus=x.0,port=1"
 check "plugged in again: it is back" wait_for 30 state_is "$name" running
 storage=$(ls -d "$mnt/$name"/storage/*)
 check "and reads as before" sh -c "cd '$storage' && sha256sum --quiet -c $vm/sums"
 check "attach, detach, attach are in the events" sh -c "grep -o '\"event\":\"[a-z]*\"' '$mnt/.control/events' | grep -c 'attach\|detach' | grep -qx 3"
+
+# What happens on the device. Behind EHCI: QEMU's player does not wake its xHCI when it has an event.
+monitor device_del player
+wait_for 20 sh -c "! test -e '$mnt/$name'"
+monitor "device_add $(cat $vm/device),bus=e.0"
+# (Where it is plugged in is in its serial number, so it is another player.)
+wait_for 30 sh -c "ls '$mnt' | grep -q ." && name=$(entry)
+check "plugged in behind another controller: it is there" wait_for 30 state_is "$name" running
+storage=$(ls -d "$mnt/$name"/storage/*)
+ls "$storage/Music" >/dev/null
+# (Moved there whole: QEMU does not look at an object's size a second time.)
+echo new >"$vm/new" && mv "$vm/new" "$vm/player/Music/new on the device.txt"
+check "a file made on the device shows up without being asked for" wait_for 10 grep -qx new "$storage/Music/new on the device.txt"
+rm "$vm/player/Music/new on the device.txt"
+check "and goes when it is removed" wait_for 10 sh -c "! test -e '$storage/Music/new on the device.txt'"
+check "the device's events say so" sh -c "grep -q '\"event\":\"added\"' '$mnt/$name/events' && grep -q '\"event\":\"removed\"' '$mnt/$name/events'"
 stop_daemon
 check "plugfsd ended well" test "$daemon_status" = 0
+[ "$failed" -eq 0 ] || sed 's/^/# monitor: /' "$work/monitor"
