@@ -45,7 +45,9 @@ class Supervisor : public ControlSource {
     // `key` tells one plugging-in from the next: an occurrence of a local device, or an endpoint.
     bool start_device(const std::string& key, const DeviceIdentity& identity, const std::string& where,
                       DeviceLocation location);
+    void device_left(ManagedDevice& device);
     void device_vanished(ManagedDevice& device);
+    void look_for(const Endpoint& endpoint);
     void device_stopped(ManagedDevice& device);
     void shut_down();
     void emit(const nlohmann::json& event);
