@@ -39,6 +39,8 @@ class Filesystem : public DeviceEvents {
     // All references must outlive this, but `session`, which is set before the first request.
     Filesystem(DeviceQueue& queue, Mailbox& mailbox, Ownership ownership);
     ~Filesystem() override;
+    Filesystem(const Filesystem&) = delete;
+    Filesystem& operator=(const Filesystem&) = delete;
 
     [[nodiscard]] static const fuse_lowlevel_ops& operations();
     void connect(Session& session, Notifier& notifier);

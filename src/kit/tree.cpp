@@ -315,7 +315,7 @@ void Tree::drop_if_unused(Node& node) {
 std::string Tree::path(const Node& node) {
     std::string path;
     for (const Node* at = &node; at->parent != nullptr; at = at->parent) {
-        path = "/" + at->name + path;
+        path.insert(0, "/").insert(1, at->name);
     }
     return path.empty() ? "/" : path;
 }

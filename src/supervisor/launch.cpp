@@ -3,6 +3,8 @@
 
 #include "supervisor/launch.h"
 
+#include "supervisor/argument_list.h"
+
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
@@ -137,15 +139,6 @@ Result<UniqueFd> park(int fd) {
     return parked;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> list;
-    for (auto& string : strings) {
-        list.push_back(string.data());
-    }
-    list.push_back(nullptr);
-    return list;
-}
-
 // Nothing of our environment but what steers sanitizers.
 std::vector<std::string> worker_environment() {
     std::vector<std::string> variables = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
@@ -209,8 +202,8 @@ Result<Process> launch(const LaunchPlan& plan) {
     std::vector<std::string> arguments = {plan.executable};
     arguments.insert(arguments.end(), plan.arguments.begin(), plan.arguments.end());
     auto environment = worker_environment();
-    const auto argument_pointers = pointers(arguments);
-    const auto environment_pointers = pointers(environment);
+    const auto argument_pointers = argument_list(arguments);
+    const auto environment_pointers = argument_list(environment);
 
     child_plan.executable = executable.get();
     child_plan.report = report_write.get();

@@ -25,6 +25,8 @@ class Supervisor : public ControlSource {
     // Everything mounted and listening. An error names what could not be set up.
     static Result<std::unique_ptr<Supervisor>> create(const Options& options);
     ~Supervisor() override;
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
 
     // Serves until SIGTERM or SIGINT, then takes everything down.
     void run();

@@ -11,7 +11,7 @@ cp "$example/thermometer_driver.cpp" "$work/outside"
 pkgconfig=$(dirname "$(find "$stage" -name plugfs.pc)")
 build_driver() {
     cd "$work/outside" && flags=$(PKG_CONFIG_PATH="$pkgconfig" pkg-config --cflags --libs plugfs) &&
-        "${CXX:-g++}" -Wall -Wextra -Werror -O1 -o "$work/drivers/plugfs-thermometer" thermometer_driver.cpp $flags
+        ${CXX:-g++} -Wall -Wextra -Werror -O1 -o "$work/drivers/plugfs-thermometer" thermometer_driver.cpp $flags
 }
 check "the driver builds with the installed headers, archive and plugfs.pc" build_driver
 check "it is about a hundred lines ($(grep -cvE '^ *(//.*)?$' "$example/thermometer_driver.cpp") without comments)" \
