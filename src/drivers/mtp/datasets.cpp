@@ -7,11 +7,45 @@ namespace plugfs::mtp {
 
 namespace {
 
-Error too_short(const char* dataset, const ByteReader& reader, std::size_t size) {
+Error too_short(const char* dataset, const std::string& field, const ByteReader& reader, std::size_t size) {
     return fail(EIO, dataset,
-                "a field at offset " + std::to_string(reader.failed_at()) + " passes the end of " +
+                field + " at offset " + std::to_string(reader.failed_at()) + " passes the end of " +
                     std::to_string(size) + " bytes");
 }
+
+// A dataset read field by field; remembers which one was the first to pass the end.
+class Fields {
+  public:
+    Fields(const char* dataset, std::span<const std::byte> bytes)
+        : dataset_(dataset), size_(bytes.size()), reader_(bytes) {}
+
+    std::uint16_t u16(const char* field) { return noted(field, reader_.u16le()); }
+    std::uint32_t u32(const char* field) { return noted(field, reader_.u32le()); }
+    std::uint64_t u64(const char* field) { return noted(field, reader_.u64le()); }
+    std::string string(const char* field, bool* damaged = nullptr) {
+        return noted(field, read_string(reader_, damaged));
+    }
+    std::vector<std::uint16_t> array_16(const char* field) { return noted(field, read_array_16(reader_)); }
+    std::vector<std::uint32_t> array_32(const char* field) { return noted(field, read_array_32(reader_)); }
+    void skip(const char* field, std::size_t count) { (void)noted(field, reader_.take(count)); }
+    [[nodiscard]] bool ok() const { return reader_.ok(); }
+    // Only when !ok().
+    [[nodiscard]] Error error() const { return too_short(dataset_, failed_, reader_, size_); }
+
+  private:
+    template <class Value>
+    Value noted(const char* field, Value value) {
+        if (!reader_.ok() && failed_ == nullptr) {
+            failed_ = field;
+        }
+        return value;
+    }
+
+    const char* dataset_;
+    std::size_t size_;
+    ByteReader reader_;
+    const char* failed_ = nullptr;
+};
 
 std::string hexadecimal(std::uint32_t number) {
     constexpr const char* digits = "0123456789abcdef";
@@ -94,74 +128,74 @@ bool DeviceInfo::supports(std::uint16_t operation) const {
 }
 
 Result<DeviceInfo> parse_device_info(std::span<const std::byte> dataset) {
-    ByteReader reader(dataset);
+    Fields fields("DeviceInfo", dataset);
     DeviceInfo info;
-    info.standard_version = reader.u16le();
-    info.vendor_extension_id = reader.u32le();
-    reader.skip(2);  // VendorExtensionVersion
-    info.vendor_extension_description = read_string(reader);
-    info.functional_mode = reader.u16le();
-    info.operations_supported = read_array_16(reader);
-    info.events_supported = read_array_16(reader);
-    info.device_properties_supported = read_array_16(reader);
-    info.capture_formats = read_array_16(reader);
-    info.image_formats = read_array_16(reader);
-    if (!reader.ok()) {
-        return too_short("DeviceInfo", reader, dataset.size());
+    info.standard_version = fields.u16("StandardVersion");
+    info.vendor_extension_id = fields.u32("VendorExtensionID");
+    fields.skip("VendorExtensionVersion", 2);
+    info.vendor_extension_description = fields.string("VendorExtensionDesc");
+    info.functional_mode = fields.u16("FunctionalMode");
+    info.operations_supported = fields.array_16("OperationsSupported");
+    info.events_supported = fields.array_16("EventsSupported");
+    info.device_properties_supported = fields.array_16("DevicePropertiesSupported");
+    info.capture_formats = fields.array_16("CaptureFormats");
+    info.image_formats = fields.array_16("ImageFormats");
+    if (!fields.ok()) {
+        return fields.error();
     }
     // Some devices leave the last strings out; what is missing stays empty.
-    info.manufacturer = read_string(reader);
-    info.model = read_string(reader);
-    info.device_version = read_string(reader);
-    info.serial_number = read_string(reader);
+    info.manufacturer = fields.string("Manufacturer");
+    info.model = fields.string("Model");
+    info.device_version = fields.string("DeviceVersion");
+    info.serial_number = fields.string("SerialNumber");
     return info;
 }
 
 Result<StorageInfo> parse_storage_info(std::span<const std::byte> dataset) {
-    ByteReader reader(dataset);
+    Fields fields("StorageInfo", dataset);
     StorageInfo info;
-    info.storage_type = reader.u16le();
-    info.filesystem_type = reader.u16le();
-    info.access_capability = reader.u16le();
-    info.max_capacity = reader.u64le();
-    info.free_space_in_bytes = reader.u64le();
-    reader.skip(4);  // FreeSpaceInObjects
-    if (!reader.ok()) {
-        return too_short("StorageInfo", reader, dataset.size());
+    info.storage_type = fields.u16("StorageType");
+    info.filesystem_type = fields.u16("FilesystemType");
+    info.access_capability = fields.u16("AccessCapability");
+    info.max_capacity = fields.u64("MaxCapacity");
+    info.free_space_in_bytes = fields.u64("FreeSpaceInBytes");
+    fields.skip("FreeSpaceInObjects", 4);
+    if (!fields.ok()) {
+        return fields.error();
     }
-    info.storage_description = read_string(reader);
-    info.volume_label = read_string(reader);
+    info.storage_description = fields.string("StorageDescription");
+    info.volume_label = fields.string("VolumeLabel");
     return info;
 }
 
 Result<ObjectInfo> parse_object_info(std::uint32_t handle, std::span<const std::byte> dataset) {
-    ByteReader reader(dataset);
+    Fields fields("ObjectInfo", dataset);
     ObjectInfo info;
     info.handle = handle;
-    info.storage_id = reader.u32le();
-    info.object_format = reader.u16le();
-    reader.skip(2);  // ProtectionStatus
-    info.size = reader.u32le();
+    info.storage_id = fields.u32("StorageID");
+    info.object_format = fields.u16("ObjectFormat");
+    fields.skip("ProtectionStatus", 2);
+    info.size = fields.u32("ObjectCompressedSize");
     info.size_known = info.size != size_not_in_32_bits;
-    reader.skip(2 + 4 + 4 + 4 + 4 + 4 + 4);  // thumbnail and image: formats, sizes, depth
-    info.parent = reader.u32le();
-    reader.skip(2 + 4 + 4);  // AssociationType, AssociationDesc, SequenceNumber
-    info.filename = read_string(reader, &info.damaged_name);
-    if (!reader.ok()) {
-        return too_short("ObjectInfo", reader, dataset.size());
+    fields.skip("ThumbFormat", 2);
+    fields.skip("ThumbCompressedSize to ImageBitDepth", 6 * 4);
+    info.parent = fields.u32("ParentObject");
+    fields.skip("AssociationType", 2);
+    fields.skip("AssociationDesc", 4);
+    fields.skip("SequenceNumber", 4);
+    info.filename = fields.string("Filename", &info.damaged_name);
+    if (!fields.ok()) {
+        return fields.error();
     }
-    info.created = parse_date_time(read_string(reader));
-    info.modified = parse_date_time(read_string(reader));
+    info.created = parse_date_time(fields.string("DateCreated"));
+    info.modified = parse_date_time(fields.string("DateModified"));
     return info;
 }
 
 Result<std::vector<std::uint32_t>> parse_handles(const char* what, std::span<const std::byte> dataset) {
-    ByteReader reader(dataset);
-    auto handles = read_array_32(reader);
-    if (!reader.ok()) {
-        return too_short(what, reader, dataset.size());
-    }
-    return handles;
+    Fields fields(what, dataset);
+    auto handles = fields.array_32("the array");
+    return fields.ok() ? Result<std::vector<std::uint32_t>>(std::move(handles)) : fields.error();
 }
 
 Result<std::vector<ObjectInfo>> parse_object_prop_list(std::span<const std::byte> dataset) {
@@ -188,16 +222,17 @@ Result<std::vector<ObjectInfo>> parse_object_prop_list(std::span<const std::byte
         }
         PLUGFS_TRY(read_property(reader, property, type, objects[at->second]));
         if (!reader.ok()) {
-            return too_short("ObjectPropList", reader, dataset.size());
+            return too_short("ObjectPropList", "property " + hexadecimal(property) + " of element " + std::to_string(i),
+                             reader, dataset.size());
         }
     }
     return objects;
 }
 
 Result<std::uint64_t> parse_object_size(std::span<const std::byte> dataset) {
-    ByteReader reader(dataset);
-    const std::uint64_t size = dataset.size() >= 8 ? reader.u64le() : reader.u32le();
-    return reader.ok() ? Result<std::uint64_t>(size) : too_short("ObjectSize", reader, dataset.size());
+    Fields fields("ObjectPropValue", dataset);
+    const std::uint64_t size = dataset.size() >= 8 ? fields.u64("ObjectSize") : fields.u32("ObjectSize");
+    return fields.ok() ? Result<std::uint64_t>(size) : fields.error();
 }
 
 }  // namespace plugfs::mtp

@@ -12,6 +12,8 @@ constexpr std::chrono::milliseconds long_list{250};
 constexpr std::size_t unfinished_limit = 16;
 // Objects known already are handed on in parts of this many.
 constexpr std::size_t part_limit = 2048;
+// The largest file; beyond it the kernel refuses the whole folder.
+constexpr std::uint64_t size_limit = INT64_MAX;
 // Log lines for one folder, and roots that are objects.
 constexpr std::size_t line_limit = 8;
 constexpr std::size_t root_object_limit = 64;
@@ -39,8 +41,9 @@ void ObjectLister::forget() {
 
 Result<ObjectLister::Part> ObjectLister::list(std::uint32_t storage, std::uint32_t parent, std::uint64_t cursor) {
     if (cursor != 0) {
-        const auto found = std::find_if(unfinished_.begin(), unfinished_.end(),
-                                        [cursor](const auto& item) { return item.number == cursor; });
+        const auto found = std::find_if(unfinished_.begin(), unfinished_.end(), [=](const auto& item) {
+            return item.number == cursor && item.storage == storage && item.parent == parent;
+        });
         return found == unfinished_.end() ? Result<Part>(fail(ESTALE, "list", "that listing was forgotten"))
                                           : go_on(*found);
     }
@@ -164,9 +167,9 @@ Result<ObjectLister::Part> ObjectLister::go_on(Folder& folder) {
     const auto deadline = Deadline::after(part_time);
     Part part;
     part.listing = folder.number;
-    const auto full = [&] {
-        return part.objects.size() >= part_limit || (!part.objects.empty() && deadline.expired());
-    };
+    // What is skipped takes the device's time, too: a part may be empty, but one object further it gets.
+    const std::size_t began_at = folder.at;
+    const auto full = [&] { return part.objects.size() >= part_limit || (folder.at > began_at && deadline.expired()); };
     for (; folder.at < folder.count() && !full(); ++folder.at) {
         auto object = next_object(folder);
         if (object) {
@@ -282,9 +285,16 @@ Result<void> ObjectLister::complete_size(ObjectInfo& object) {
         object.size = 0;
         return {};
     }
-    if (object.size_known || !property_value_) {
-        return {};
+    if (!object.size_known && property_value_) {
+        PLUGFS_TRY(ask_size(object));
     }
+    if (object.size > size_limit) {
+        return fail(EIO, "object " + std::to_string(object.handle), "ObjectSize is " + std::to_string(object.size));
+    }
+    return {};
+}
+
+Result<void> ObjectLister::ask_size(ObjectInfo& object) {
     const auto dataset =
         session_.dataset(operation::get_object_prop_value, {object.handle, object_property::object_size}, 64);
     if (!dataset) {

@@ -68,6 +68,7 @@ class ObjectLister {
     bool accept(Folder& folder, ObjectInfo& object);
     void skip(Folder& folder, const std::string& why);
     Result<void> complete_size(ObjectInfo& object);
+    Result<void> ask_size(ObjectInfo& object);
 
     Session& session_;
     Host& host_;

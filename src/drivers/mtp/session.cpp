@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace plugfs::mtp {
 
@@ -80,6 +81,7 @@ Result<void> Session::begin(std::uint16_t operation, ParameterList parameters, s
     }
     const auto sent = out_->wait(Deadline::after(opening_ ? timing_.opening : timing_.command));
     if (!sent) {
+        out_halted_ = sent.error().code == EPIPE;
         return guarded(fail(sent.error().code, operation_name(operation), "command phase: " + sent.error().text()));
     }
     return {};
@@ -236,8 +238,8 @@ Result<std::size_t> Session::read_data(std::span<std::byte> out) {
                     broken("container length promises " + std::to_string(data_left_) + " bytes more than came")));
             }
             PLUGFS_TRY(guarded(fill()));
-            if (pending_.empty()) {
-                data_began_ = true;  // one empty packet may follow a header sent apart
+            if (pending_.empty() && !std::exchange(data_began_, true)) {
+                transfer_ended_ = false;  // one empty packet may follow a header sent apart
             }
             continue;
         }

@@ -156,9 +156,10 @@ class Session {
 
     Failure failure_ = Failure::none;
     bool opening_ = false;
-    unsigned stale_ = 0;     // answers to a predecessor, skipped while opening
-    bool clean_ = true;      // the last abort() left the device ready
-    unsigned failures_ = 0;  // in a row
+    bool out_halted_ = false;  // a command ended in a halt, which has not been cleared
+    unsigned stale_ = 0;       // answers to a predecessor, skipped while opening
+    bool clean_ = true;        // the last abort() left the device ready
+    unsigned failures_ = 0;    // in a row
     unsigned generation_ = 0;
     std::optional<Deadline> left_alone_until_;
     std::chrono::milliseconds next_retry_;

@@ -4,6 +4,7 @@
 #include "drivers/mtp/session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace plugfs::mtp {
 
@@ -58,8 +59,11 @@ bool Session::end_transaction() {
         return false;
     }
     const auto ready = wait_until_ready(Deadline::after(timing_.ready));
+    // The status need not list the endpoint; of the other one, drain() finds out by itself.
+    const bool out_works =
+        !std::exchange(out_halted_, false) || device_.clear_halt(endpoints_.bulk_out, Deadline::after(timing_.control));
     const bool silence = drain();
-    return ready.ok() && silence;
+    return ready.ok() && out_works && silence;
 }
 
 // Takes what was on its way already. False: it does not end, or the endpoint has failed.

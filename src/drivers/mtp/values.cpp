@@ -61,13 +61,13 @@ std::size_t integer_width(std::uint16_t type) {
 }
 
 std::optional<int> digits(const std::string& text, std::size_t at, std::size_t count) {
-    int value = 0;
+    unsigned value = 0;  // of unsigned numbers from_chars() takes no sign: "-0" is no hour
     if (at + count > text.size()) {
         return std::nullopt;
     }
     const char* begin = text.data() + at;
     const auto [end, error] = std::from_chars(begin, begin + count, value);
-    return error == std::errc() && end == begin + count && value >= 0 ? std::optional(value) : std::nullopt;
+    return error == std::errc() && end == begin + count ? std::optional(static_cast<int>(value)) : std::nullopt;
 }
 
 // Seconds of a time zone, "Z" or "+hhmm" or "-hhmm", anywhere after the seconds; false when it is none that can be.

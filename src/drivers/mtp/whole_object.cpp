@@ -85,7 +85,10 @@ Result<void> WholeObject::end() {
         session_.abort();  // it has grown since it was listed; what was listed is here
         return {};
     }
-    PLUGFS_TRY(session_.finish());
+    if (const auto ended = session_.finish(); !ended) {
+        clear();  // the device takes back what it sent
+        return ended.error();
+    }
     return {};
 }
 
