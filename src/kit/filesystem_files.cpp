@@ -85,8 +85,10 @@ void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t si
     }
     const auto cache = file.cache;
     const PendingId id = wait(request, [this, request](const Error& error) { reply_error(request, error, "read"); });
+    // The cache is kept for as long as somebody waits: who opened the file with a predecessor is not counted as having
+    // it open.
     cache->read(offset, size, node.size,
-                [this, id, what = node.inode](const Error* error, std::span<const iovec> parts) {
+                [this, id, cache, what = node.inode](const Error* error, std::span<const iovec> parts) {
                     const auto found = pending_.find(id);
                     if (found == pending_.end()) {
                         return;  // interrupted meanwhile

@@ -45,6 +45,7 @@ struct ChildPlan {
     bool change_user = false;
     uid_t user = 0;
     std::size_t locked_memory = 0;
+    std::size_t data_memory = 0;
     std::size_t open_files = 0;
     pid_t parent = 0;
 };
@@ -98,6 +99,9 @@ bool set_limits(const ChildPlan& plan) {
         if (!limit(RLIMIT_MEMLOCK, wanted, std::max<rlim_t>(wanted, memory.rlim_max))) {
             (void)limit(RLIMIT_MEMLOCK, memory.rlim_max, memory.rlim_max);
         }
+    }
+    if (plan.data_memory != 0 && !limit(RLIMIT_DATA, plan.data_memory, plan.data_memory)) {
+        return false;
     }
     return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_NOFILE, plan.open_files, plan.open_files);
 }
@@ -215,6 +219,7 @@ Result<Process> launch(const LaunchPlan& plan) {
     child_plan.change_user = plan.user.has_value();
     child_plan.user = plan.user.value_or(0);
     child_plan.locked_memory = plan.locked_memory;
+    child_plan.data_memory = plan.data_memory;
     child_plan.open_files = plan.open_files;
     child_plan.parent = ::getpid();
 

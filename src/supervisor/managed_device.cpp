@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include <array>
+#include <cmath>
 
 namespace plugfs {
 
@@ -56,6 +57,17 @@ void ManagedDevice::emit(const std::string& event, const std::string& detail) {
         line["detail"] = detail;
     }
     services_.event(line);
+}
+
+// With how long the driver took from its launch, in milliseconds.
+void ManagedDevice::emit_started(const std::string& event) {
+    const std::chrono::duration<double, std::milli> took = Deadline::Clock::now() - launched_;
+    services_.event({{"event", event},
+                     {"name", description_.name},
+                     {"id", description_.id},
+                     {"driver", description_.driver},
+                     {"pid", worker_ ? worker_->pid() : 0},
+                     {"start_ms", std::round(took.count() * 100) / 100}});
 }
 
 void ManagedDevice::set_state(State state) {
@@ -176,6 +188,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         killed_because_.clear();
         said_failed_ = false;
         const auto now = Deadline::Clock::now();
+        launched_ = now;
         fuse_pulse_ = {vault_->header().heartbeat.load(), now, false};
         device_pulse_ = {vault_->header().device_heartbeat.load(), now, false};
         watch_life();
@@ -195,7 +208,7 @@ void ManagedDevice::on_message(const json& message) {
         failed_starts_ = 0;
         const bool recovered = state_ == State::recovering;
         set_state(State::running);
-        emit(recovered ? "recovered" : "ready");
+        emit_started(recovered ? "recovered" : "ready");
     } else if (type == "failed") {
         said_failed_ = true;
         last_error_ = text("stage") + ": " + text("detail");
@@ -337,16 +350,21 @@ void ManagedDevice::quarantine(const std::string& why) {
     emit("quarantined", why);
 }
 
-void ManagedDevice::restart() {
+bool ManagedDevice::restart() {
     if (state_ == State::quarantined || state_ == State::waiting) {
         services_.loop.cancel(timer_);
         ends_.clear();
+        failed_starts_ = 0;
         begin();
-    } else if (state_ == State::running && worker_) {
-        emit("restart");
-        replacing_ = true;
-        worker_->stop(stop_grace);
+        return true;
     }
+    if (state_ != State::running || !worker_) {
+        return false;
+    }
+    emit("restart");
+    replacing_ = true;
+    worker_->stop(stop_grace);
+    return true;
 }
 
 void ManagedDevice::leave() {

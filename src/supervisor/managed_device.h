@@ -86,8 +86,9 @@ class ManagedDevice {
     void leave();
     // It is there again, perhaps under another node: a successor takes over. Only while away.
     void come_back(DeviceLocation location);
-    // Replaces the worker, with open files and requests going on; or begins again when quarantined or waiting.
-    void restart();
+    // Replaces the worker, with open files and requests going on; or begins again when quarantined or waiting. False:
+    // not now, the device is on its way from one state to another.
+    bool restart();
     // Unmounts, has the worker close the device, removes the folder. Events::stopped follows.
     void stop();
 
@@ -120,6 +121,7 @@ class ManagedDevice {
     void finish_stop();
     void set_state(State state);
     void emit(const std::string& event, const std::string& detail = {});
+    void emit_started(const std::string& event);
 
     DeviceServices& services_;
     Description description_;
@@ -140,6 +142,7 @@ class ManagedDevice {
         Deadline::Clock::time_point since;
         bool beats = false;  // it has, since the worker was launched
     };
+    Deadline::Clock::time_point launched_;  // the worker
     Pulse fuse_pulse_;
     Pulse device_pulse_;
     bool said_failed_ = false;    // the worker could not start, and said why

@@ -322,7 +322,7 @@ void Supervisor::emit(const json& event) {
     }
 }
 
-const ManagedDevice* Supervisor::find(unsigned number) const {
+ManagedDevice* Supervisor::find(unsigned number) const {
     const auto found = std::find_if(devices_.begin(), devices_.end(),
                                     [number](const auto& item) { return item.second->description().number == number; });
     return found == devices_.end() ? nullptr : found->second.get();
@@ -355,8 +355,18 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
             return device->last_error() + "\n";
         case ControlFile::log:
             return device->log().text();
+        case ControlFile::restart:
+            return {};
     }
     return {};
+}
+
+int Supervisor::control_command(unsigned number, ControlFile file) {
+    ManagedDevice* device = find(number);
+    if (device == nullptr || file != ControlFile::restart) {
+        return device == nullptr ? ENODEV : EINVAL;
+    }
+    return device->restart() ? 0 : EBUSY;
 }
 
 }  // namespace plugfs

@@ -33,6 +33,7 @@ class Supervisor : public ControlSource {
 
     [[nodiscard]] std::vector<Device> control_devices() const override;
     [[nodiscard]] std::string control_content(unsigned number, ControlFile file) const override;
+    int control_command(unsigned number, ControlFile file) override;
 
   private:
     explicit Supervisor(const Options& options);
@@ -53,7 +54,7 @@ class Supervisor : public ControlSource {
     void device_stopped(ManagedDevice& device);
     void shut_down();
     void emit(const nlohmann::json& event);
-    [[nodiscard]] const ManagedDevice* find(unsigned number) const;
+    [[nodiscard]] ManagedDevice* find(unsigned number) const;
 
     Options options_;
     EventLog events_;

@@ -1,5 +1,5 @@
-// A virtual thermometer for the example driver: `virtual-thermometer ENDPOINT` serves one over usbredir until it is
-// told to stop. What it measures, and what it does wrong, comes in lines on its standard input:
+// A virtual thermometer for the example driver: `virtual-thermometer ENDPOINT [PRODUCT SERIAL]` serves one over
+// usbredir until it is told to stop. What it measures, and what it does wrong, comes in lines on its standard input:
 //
 //   set NUMBER    the temperature, in tenths of a degree; becomes a sample and is announced
 //   count NUMBER  how many samples it claims to have
@@ -25,10 +25,10 @@ namespace {
 
 class Thermometer : public VirtualDevice {
   public:
-    Thermometer() {
+    Thermometer(std::string product, std::string serial_number) {
         description_.product_id = 0x0003;
-        description_.product = "Thermometer";
-        description_.serial_number = "T1";
+        description_.product = std::move(product);
+        description_.serial_number = std::move(serial_number);
         const usb::Endpoint samples{0x81, 3, 8, 6};
         description_.interfaces = {{0, 0, 255, 0, 0, "", {samples}}};
         for (std::int16_t tenths = 200; tenths < 300; ++tenths) {
@@ -96,8 +96,7 @@ class Thermometer : public VirtualDevice {
     bool stall_ = false;
 };
 
-int serve(int listener) {
-    Thermometer thermometer;
+int serve(int listener, Thermometer& thermometer) {
     TrafficCount traffic;
     std::unique_ptr<UsbredirServer> host;
     std::string typed;
@@ -135,8 +134,8 @@ int serve(int listener) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        std::fputs("usage: virtual-thermometer unix:PATH|tcp:HOST:PORT <COMMANDS\n", stderr);
+    if (argc != 2 && argc != 4) {
+        std::fputs("usage: virtual-thermometer unix:PATH|tcp:HOST:PORT [PRODUCT SERIAL] <COMMANDS\n", stderr);
         return 2;
     }
     const auto listener = listen_on(argv[1]);
@@ -144,5 +143,6 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "virtual-thermometer: %s\n", listener.error().text().c_str());
         return 1;
     }
-    return serve(listener->get());
+    Thermometer thermometer(argc == 4 ? argv[2] : "Thermometer", argc == 4 ? argv[3] : "T1");
+    return serve(listener->get(), thermometer);
 }
