@@ -14,6 +14,7 @@ class Faults {
     // "NAME" or "NAME=ARGUMENT". False when there is no such fault.
     bool set(const std::string& text);
     void clear() { active_.clear(); }
+    void clear(const std::string& name) { active_.erase(name); }
 
     [[nodiscard]] bool on(const std::string& name) const { return active_.count(name) != 0; }
     // The number given with the fault, or `otherwise`.

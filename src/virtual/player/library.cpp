@@ -69,8 +69,8 @@ std::vector<std::byte> info_list(const Track& track) {
     return std::move(out).take();
 }
 
-// ID3v2.3, 3.1: sizes have 7 bits a byte; text frames in UTF-16 with a byte order mark would do for v2.3, UTF-8
-// (encoding 3) is what all readers take.
+// ID3v2.4: sizes have 7 bits a byte (a frame's is below 128 here, where that makes no difference); text in UTF-8 is
+// encoding 3.
 std::vector<std::byte> id3_tag(const Track& track) {
     ByteWriter frames;
     for (const auto& [name, value] :

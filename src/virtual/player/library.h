@@ -7,7 +7,7 @@
 
 namespace plugfs::virtual_usb {
 
-// Writes `tracks` short tracks (WAV, 16 bit, mono, with LIST/INFO and ID3v2.3 tags) as Music/<Artist>/<Album>/<NN
+// Writes `tracks` short tracks (WAV, 16 bit, mono, with LIST/INFO and ID3v2.4 tags) as Music/<Artist>/<Album>/<NN
 // Title>.wav, a playlist and a cover below `output`, which is created. The same at every call.
 Result<void> generate_library(const std::filesystem::path& output, unsigned tracks);
 

@@ -84,7 +84,8 @@ std::uint32_t ObjectStore::handle_for(std::uint32_t storage, std::uint32_t paren
 std::vector<std::uint32_t> ObjectStore::list(std::uint32_t storage_id, std::uint32_t parent) {
     const Storage* store = storage(storage_id);
     const StoredObject* folder = parent == 0 ? nullptr : find(parent);
-    if (store == nullptr || (parent != 0 && (folder == nullptr || !folder->folder))) {
+    const bool known = parent == 0 || (folder != nullptr && folder->folder && folder->storage == storage_id);
+    if (store == nullptr || !known) {
         return {};
     }
     const fs::path path = folder == nullptr ? store->root : folder->path;

@@ -128,13 +128,7 @@ std::string Player::command(const std::string& line) {
         return "ok";
     }
     if (verb == "unlock") {
-        Faults others;
-        std::swap(others, faults_);
-        for (const auto& [name, what] : Faults::known()) {
-            if (others.on(name) && name != "locked") {
-                (void)faults_.set(name + "=" + std::to_string(others.number(name, 0)));
-            }
-        }
+        faults_.clear("locked");
         for (const auto& storage : store_->storages()) {
             responder_.send_event(mtp::event::store_added, storage.id);
         }

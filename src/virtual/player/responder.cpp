@@ -166,14 +166,14 @@ std::uint16_t Responder::dispatch(std::uint16_t operation, const Parameters& par
         case op::get_object_props_supported:
             return object_props_supported();
         case op::get_object_prop_desc:
-            return object_prop_desc(static_cast<std::uint16_t>(parameters[0]));
+            return object_prop_desc(parameters[0]);
         case op::get_object_prop_value:
-            return object_prop_value(parameters[0], static_cast<std::uint16_t>(parameters[1]));
+            return object_prop_value(parameters[0], parameters[1]);
         case op::get_object_prop_list:
             return object_prop_list(parameters);
         case op::get_device_prop_desc:
         case op::get_device_prop_value:
-            return device_prop(static_cast<std::uint16_t>(parameters[0]), operation == op::get_device_prop_desc);
+            return device_prop(parameters[0], operation == op::get_device_prop_desc);
         default:
             return rc::operation_not_supported;
     }

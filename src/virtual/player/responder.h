@@ -60,11 +60,11 @@ class Responder : public VirtualDevice {
     std::uint16_t object_handles(const Parameters& parameters, bool count_only);
     std::uint16_t object_info(std::uint32_t handle);
     std::uint16_t object_prop_list(const Parameters& parameters);
-    std::uint16_t object_prop_value(std::uint32_t handle, std::uint16_t property);
+    std::uint16_t object_prop_value(std::uint32_t handle, std::uint32_t property);
     std::uint16_t object_props_supported();
-    std::uint16_t object_prop_desc(std::uint16_t property);
+    std::uint16_t object_prop_desc(std::uint32_t property);
     std::uint16_t object(std::uint32_t handle, std::uint64_t offset, std::uint64_t length);
-    std::uint16_t device_prop(std::uint16_t property, bool description);
+    std::uint16_t device_prop(std::uint32_t property, bool description);
     [[nodiscard]] std::string shown_name(const StoredObject& object) const;
     void write_property(ByteWriter& out, const StoredObject& object, std::uint16_t property) const;
 

@@ -98,7 +98,8 @@ std::uint16_t format_of(const StoredObject& object) {
     return extension == ".m3u8" || extension == ".m3u" ? mtp::format::m3u_playlist : mtp::format::undefined;
 }
 
-std::uint16_t type_of(std::uint16_t property) {
+// Properties come as parameters of 32 bits: what has more than 16 is none.
+std::uint16_t type_of(std::uint32_t property) {
     namespace type = mtp::data_type;
     switch (property) {
         case prop::storage_id:
@@ -225,7 +226,7 @@ std::uint16_t Responder::object_handles(const Parameters& parameters, bool count
     if (parameters[0] != mtp::all_storages && store_.storage(parameters[0]) == nullptr) {
         return rc::invalid_storage_id;
     }
-    if (parent != 0 && store_.find(parent) == nullptr) {
+    if (const auto* folder = store_.find(parent); parent != 0 && (folder == nullptr || !folder->folder)) {
         return rc::invalid_parent_object;
     }
     if (count_only) {
@@ -314,7 +315,7 @@ void Responder::write_property(ByteWriter& out, const StoredObject& object, std:
     }
 }
 
-std::uint16_t Responder::object_prop_value(std::uint32_t handle, std::uint16_t property) {
+std::uint16_t Responder::object_prop_value(std::uint32_t handle, std::uint32_t property) {
     const auto* object = store_.find(handle);
     if (object == nullptr) {
         return rc::invalid_object_handle;
@@ -323,7 +324,7 @@ std::uint16_t Responder::object_prop_value(std::uint32_t handle, std::uint16_t p
         return rc::invalid_object_prop_code;
     }
     ByteWriter out;
-    write_property(out, *object, property);
+    write_property(out, *object, static_cast<std::uint16_t>(property));
     send_dataset(std::move(out).take());
     return rc::ok;
 }
@@ -333,11 +334,14 @@ std::uint16_t Responder::object_prop_list(const Parameters& parameters) {
     if (format != 0) {
         return rc::specification_by_format_unsupported;
     }
-    if (group != 0 || (property != mtp::all_properties && type_of(static_cast<std::uint16_t>(property)) == 0)) {
+    if (group != 0 || (property != mtp::all_properties && type_of(property) == 0)) {
         return rc::parameter_not_supported;
     }
     std::vector<std::uint32_t> handles;
     if (depth == 0 && handle != 0 && handle != 0xFFFFFFFF) {
+        if (store_.find(handle) == nullptr) {
+            return rc::invalid_object_handle;
+        }
         handles = {handle};
     } else if (depth == 1 && handle != 0xFFFFFFFF) {
         if (handle == 0) {
@@ -387,14 +391,14 @@ std::uint16_t Responder::object_props_supported() {
     return rc::ok;
 }
 
-std::uint16_t Responder::object_prop_desc(std::uint16_t property) {
+std::uint16_t Responder::object_prop_desc(std::uint32_t property) {
     const std::uint16_t type = type_of(property);
     if (type == 0) {
         return rc::invalid_object_prop_code;
     }
     // MTP 5.2.1: code, type, get only, default value, group, no form
     ByteWriter out;
-    out.u16le(property);
+    out.u16le(static_cast<std::uint16_t>(property));
     out.u16le(type);
     out.u8(0);
     StoredObject none;
@@ -404,7 +408,7 @@ std::uint16_t Responder::object_prop_desc(std::uint16_t property) {
         out.u64le(0);
         out.u64le(0);
     } else {
-        write_property(out, none, property);
+        write_property(out, none, static_cast<std::uint16_t>(property));
     }
     out.u32le(0);
     out.u8(0);
@@ -444,7 +448,7 @@ std::uint16_t Responder::object(std::uint32_t handle, std::uint64_t offset, std:
     return rc::ok;
 }
 
-std::uint16_t Responder::device_prop(std::uint16_t property, bool description) {
+std::uint16_t Responder::device_prop(std::uint32_t property, bool description) {
     ByteWriter out;
     const bool battery = property == mtp::device_property::battery_level;
     if (!battery && property != mtp::device_property::device_friendly_name) {
@@ -453,7 +457,7 @@ std::uint16_t Responder::device_prop(std::uint16_t property, bool description) {
     constexpr std::uint8_t level = 80;
     const auto value = [&] { battery ? out.u8(level) : write_string(out, description_.product); };
     if (description) {
-        out.u16le(property);
+        out.u16le(static_cast<std::uint16_t>(property));
         out.u16le(battery ? mtp::data_type::uint8 : mtp::data_type::string);
         out.u8(0);
         value();
