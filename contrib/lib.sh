@@ -32,7 +32,8 @@ install_missing() {
         die "could not install$missing"
 }
 
-# Configures, builds and installs into the staging prefix. $1: the build folder; the rest: options for meson.
+# Configures, builds and installs into the staging prefix; false, with the reason printed, when that fails. $1: the build folder; the rest:
+# options for meson.
 build_in() {
     folder=$1
     shift
@@ -40,8 +41,8 @@ build_in() {
     if [ -f "$folder/build.ninja" ]; then
         meson configure "$folder" --prefix="$folder/stage" "$@" >/dev/null
     else
-        meson setup "$folder" "$top" --prefix="$folder/stage" "$@" >/dev/null || die "meson setup failed; see $folder/meson-logs"
+        meson setup "$folder" "$top" --prefix="$folder/stage" "$@" >/dev/null || { say "meson setup failed; see $folder/meson-logs"; return 1; }
     fi
-    ninja -C "$folder" >"$folder/build.log" 2>&1 || { grep -E 'error|FAILED' "$folder/build.log" | head -40; die "build failed; see $folder/build.log"; }
+    ninja -C "$folder" >"$folder/build.log" 2>&1 || { grep -E 'error|FAILED' "$folder/build.log" | head -40; say "build failed; see $folder/build.log"; return 1; }
     meson install -C "$folder" --no-rebuild >/dev/null
 }

@@ -86,12 +86,14 @@ class [[nodiscard]] Result<void> {
 
 #define PLUGFS_CONCAT_(a, b) a##b
 #define PLUGFS_CONCAT(a, b) PLUGFS_CONCAT_(a, b)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses
 #define PLUGFS_ASSIGN_(temporary, target, expression) \
     auto temporary = (expression);                    \
     if (!temporary) {                                 \
         return temporary.error();                     \
     }                                                 \
     target = std::move(temporary).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 // PLUGFS_ASSIGN(auto size, read_size()); declares `size`, or returns the error.
 #define PLUGFS_ASSIGN(target, expression) PLUGFS_ASSIGN_(PLUGFS_CONCAT(plugfs_result_, __LINE__), target, expression)

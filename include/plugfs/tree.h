@@ -21,12 +21,13 @@ struct Entry {
     Key key = 0;       // unique among all living entries of the device, not root_key
     std::string name;  // as the device has it; the kit makes it a valid, unique file name
     Kind kind = Kind::file;
-    std::uint64_t size = 0;                // bytes; what is read past it is never asked of the driver
-    std::optional<std::int64_t> modified;  // seconds since 1970-01-01 UTC; absent when the device does not know
+    std::uint64_t size = 0;  // bytes; what is read past it is never asked of the driver
+    // Seconds since 1970-01-01 UTC; absent when the device does not know.
+    std::optional<std::int64_t> modified = std::nullopt;
     // An identity that the device keeps across sessions (an MTP PersistentUniqueObjectIdentifier), at most 32 bytes;
     // empty if it has none. By it the kit recognises the object after a restart or a replug; without it, by its path,
     // size and time.
-    std::string persistent_identity;
+    std::string persistent_identity = {};
 };
 
 // Part of a folder. `next` is 0 when this was the last part; otherwise the value to pass to the next call.

@@ -37,12 +37,16 @@ Result<void> Channel::send(const json& message) {
 
 Result<std::optional<json>> Channel::receive() {
     std::vector<char> buffer(worker::message_limit);
-    const ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    if (length < 0 && errno == ECONNRESET) {
+        // The other side has ended without reading all that we sent. Linux says so once, ahead of what it had sent us.
+        length = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    }
     if (length < 0) {
         if (errno == EAGAIN || errno == EINTR) {
             return std::optional<json>();
         }
-        return fail(errno == ECONNRESET ? EPIPE : errno, "receive message");
+        return fail(errno, "receive message");
     }
     if (length == 0) {
         return fail(EPIPE, "receive message", "closed");

@@ -20,6 +20,8 @@ class Channel {
     explicit Channel(UniqueFd socket);
     Channel(Channel&&) noexcept = default;
     Channel& operator=(Channel&&) noexcept = default;
+    Channel(const Channel&) = delete;
+    Channel& operator=(const Channel&) = delete;
     ~Channel();
 
     // A connected pair; both ends are non-blocking and close on exec.

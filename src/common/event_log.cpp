@@ -26,9 +26,9 @@ std::string time_stamp() {
 
 }  // namespace
 
-EventLog::Reader EventLog::open() const {
+EventLog::Reader EventLog::open(std::uint64_t offset) const {
     Reader reader;
-    reader.base_ = begin();
+    reader.base_ = begin() - offset;  // may wrap around; so does what is added to it
     reader.position_ = begin();
     return reader;
 }

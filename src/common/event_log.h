@@ -29,7 +29,8 @@ class EventLog {
         std::uint64_t base_ = 0;      // position in the log of file offset 0
         std::uint64_t position_ = 0;  // first byte not yet given
     };
-    [[nodiscard]] Reader open() const;
+    // `offset`: where the reader is in its file already; it goes on there with the oldest line there is.
+    [[nodiscard]] Reader open(std::uint64_t offset = 0) const;
 
     // Adds the JSON object `json` with the time put in front: {"time":"2026-01-31T12:00:00.123Z",...}. Must begin with
     // "{" and have at least one member.

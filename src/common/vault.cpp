@@ -11,8 +11,8 @@ namespace plugfs {
 
 namespace {
 
-Result<std::byte*> map_vault(int fd, int extra_flags) {
-    void* base = ::mmap(nullptr, vault_size, PROT_READ | PROT_WRITE, MAP_SHARED | extra_flags, fd, 0);
+Result<std::byte*> map_vault(int fd) {
+    void* base = ::mmap(nullptr, vault_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (base == MAP_FAILED) {
         return fail(errno, "mmap vault");
     }
@@ -31,7 +31,7 @@ Result<VaultMapping> VaultMapping::create(UniqueFd& fd) {
         ::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         return fail(errno, "size vault");
     }
-    PLUGFS_ASSIGN(auto* base, map_vault(memory.get(), 0));
+    PLUGFS_ASSIGN(auto* base, map_vault(memory.get()));
     auto* header = new (base) VaultHeader{};
     header->magic = vault_magic;
     fd = std::move(memory);
@@ -46,12 +46,18 @@ Result<VaultMapping> VaultMapping::open(int fd, bool& locked) {
     if (status.st_size != static_cast<off_t>(vault_size)) {
         return fail(EINVAL, "vault", "size is not what this version uses: supervisor and driver differ");
     }
-    PLUGFS_ASSIGN(auto* base, map_vault(fd, MAP_POPULATE));
+    PLUGFS_ASSIGN(auto* base, map_vault(fd));
     VaultMapping mapping(base);
     if (mapping.header().magic != vault_magic) {
         return fail(EINVAL, "vault", "magic is not what this version uses: supervisor and driver differ");
     }
-    locked = ::mlock(base, vault_size) == 0;
+    locked = ::mlock(base, node_areas_offset) == 0;
+    if (!locked) {
+        for (std::size_t at = 0; at < node_areas_offset; at += vault_page_size) {
+            // The next best: at least they are there. A read-modify-write of nothing, which does not disturb a slot.
+            std::atomic_ref(*reinterpret_cast<std::uint32_t*>(base + at)).fetch_or(0, std::memory_order_relaxed);
+        }
+    }
     return mapping;
 }
 

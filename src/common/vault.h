@@ -7,6 +7,8 @@
 //   offset 0        VaultHeader, one page
 //   small slots     small_slot_count x small_slot_size: all requests but large writes
 //   large slots     large_slot_count x large_slot_size: every read of /dev/fuse needs room for the largest write
+//   node areas      2 x node_area_size: what the kernel knows of the tree, see kit/node_log.h; memory is taken as it
+//                   is needed
 //
 // A slot begins with the request's own fuse_in_header, whose first word is its length: 0 means free. The worker zeroes
 // it before it reads, and the kernel copies a request whole or not at all, so the word alone tells whether there is a
@@ -27,7 +29,7 @@
 
 namespace plugfs {
 
-inline constexpr std::uint64_t vault_magic = 0x31544c5641534750;  // "PGSAVLT1"
+inline constexpr std::uint64_t vault_magic = 0x32544c5641534750;  // "PGSAVLT2"
 inline constexpr std::size_t vault_page_size = 4096;
 inline constexpr std::size_t small_slot_size = 1024;
 inline constexpr std::size_t small_slot_count = 256;
@@ -46,21 +48,31 @@ struct VaultHeader {
     std::array<std::byte, init_capacity> init_request;
     std::array<std::byte, init_capacity> init_reply;
     std::atomic<std::uint64_t> heartbeat;  // counts up while the worker's FUSE thread turns
+    // Counts up while the device thread lives: between two calls of the driver, and while a call waits for the device.
+    std::atomic<std::uint64_t> device_heartbeat;
+    // The request of a predecessor that is being tried alone at the moment (its `unique`); 0: none.
+    std::atomic<std::uint64_t> request_on_trial;
+    std::atomic<std::uint32_t> node_area;  // which of the two counts, 0 or 1
+    std::atomic<std::uint32_t> node_area_overflowed;
+    std::array<std::atomic<std::uint64_t>, 2> node_area_used;  // bytes
 };
 static_assert(sizeof(VaultHeader) <= vault_page_size);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
 
 inline constexpr std::size_t small_slots_offset = vault_page_size;
 inline constexpr std::size_t large_slots_offset = small_slots_offset + (small_slot_count * small_slot_size);
-inline constexpr std::size_t vault_size = large_slots_offset + (large_slot_count * large_slot_size);
+inline constexpr std::size_t node_areas_offset = large_slots_offset + (large_slot_count * large_slot_size);
+// About 300,000 entries that the kernel knows at the same time.
+inline constexpr std::size_t node_area_size = std::size_t{32} << 20U;
+inline constexpr std::size_t vault_size = node_areas_offset + (2 * node_area_size);
 
 // A mapping of the vault; unmapped when destroyed.
 class VaultMapping {
   public:
     // A new, empty vault with the supervisor's mapping of it. `fd` receives the descriptor to hand to workers.
     static Result<VaultMapping> create(UniqueFd& fd);
-    // Maps an existing one, faulted in and, where the limit on locked memory allows, locked: a SIGKILL while the kernel
-    // copies to a page that is not there would lose the request. `locked` says whether it was possible.
+    // Maps an existing one, its slots faulted in and, where the limit on locked memory allows, locked: a SIGKILL while
+    // the kernel copies to a page that is not there would lose the request. `locked` says whether it was possible.
     static Result<VaultMapping> open(int fd, bool& locked);
 
     VaultMapping(VaultMapping&& other) noexcept;
@@ -75,6 +87,10 @@ class VaultMapping {
     }
     [[nodiscard]] std::span<std::byte> large_slot(std::size_t index) const {
         return {base_ + large_slots_offset + (index * large_slot_size), large_slot_size};
+    }
+
+    [[nodiscard]] std::span<std::byte> node_area(std::size_t index) const {
+        return {base_ + node_areas_offset + (index * node_area_size), node_area_size};
     }
 
   private:

@@ -1,6 +1,7 @@
 #include "kit/device_thread.h"
 
 #include "common/log.h"
+#include "usb/wait.h"
 
 #include <algorithm>
 
@@ -46,8 +47,11 @@ class DeviceThread::DriverHost : public Host {
     DeviceEvents& events_;
 };
 
-DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events)
-    : queue_(queue), mailbox_(mailbox), events_(events) {}
+DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events,
+                           std::atomic<std::uint64_t>& heartbeat)
+    : queue_(queue), mailbox_(mailbox), events_(events), heartbeat_(heartbeat) {
+    usb::count_waits_in(&heartbeat_);
+}
 
 DeviceThread::~DeviceThread() {
     stopping_ = true;
@@ -86,6 +90,7 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
 Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
     auto next_tick = Clock::now();
     while (!stopping_) {
+        heartbeat_.fetch_add(1, std::memory_order_relaxed);
         auto job = queue_.take();
         if (job) {
             (*job)(driver);

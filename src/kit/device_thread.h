@@ -36,8 +36,8 @@ using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
 
 class DeviceThread {
   public:
-    // `queue`, `mailbox` and `events` must outlive this.
-    DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events);
+    // All must outlive this. `heartbeat` counts up while the thread is alive: with every turn, and while it waits.
+    DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, std::atomic<std::uint64_t>& heartbeat);
     // Ends the thread after the job under way; the driver closes the device.
     ~DeviceThread();
     DeviceThread(const DeviceThread&) = delete;
@@ -54,6 +54,7 @@ class DeviceThread {
     DeviceQueue& queue_;
     Mailbox& mailbox_;
     DeviceEvents& events_;
+    std::atomic<std::uint64_t>& heartbeat_;
     std::atomic<bool> stopping_ = false;
     std::thread thread_;
 };

@@ -19,6 +19,8 @@ constexpr double missing_seconds = 60;
 Filesystem::Filesystem(DeviceQueue& queue, Mailbox& mailbox, Ownership ownership)
     : queue_(queue), mailbox_(mailbox), ownership_(ownership) {
     (void)::clock_gettime(CLOCK_REALTIME, &started_);
+    // Not the numbers that a predecessor has given.
+    last_handle_ = (static_cast<std::uint64_t>(started_.tv_sec) << 32U) | static_cast<std::uint64_t>(started_.tv_nsec);
     tree_.add_own("device.json", Content::text).size = description_.size();
     (void)tree_.add_own("events", Content::events);
 }
@@ -27,6 +29,17 @@ Filesystem::~Filesystem() {
     for (auto* handle : pollers_) {
         fuse_pollhandle_destroy(handle);
     }
+}
+
+Result<void> Filesystem::restore(NodeLog& log) {
+    PLUGFS_ASSIGN(auto notes, log.read());
+    if (!notes.empty()) {
+        const std::size_t count = tree_.restore(std::move(notes));
+        log::info("taking over; the kernel knows " + std::to_string(count) + " entries");
+    }
+    log.all = [this](const std::function<void(const NodeNote&)>& give) { tree_.each_note(give); };
+    tree_.observe(log);
+    return {};
 }
 
 void Filesystem::connect(Session& session, Notifier& notifier) {
@@ -95,8 +108,7 @@ void Filesystem::lookup(fuse_req_t request, std::uint64_t parent, const char* na
     if (answer_lookup(request, *folder, name)) {
         return;
     }
-    if (dead_) {
-        fuse_reply_err(request, visible_code(*dead_));
+    if (refuse(request)) {
         return;
     }
     const PendingId id = wait(request, [this, request, what = Tree::path(*folder)](const Error& error) {
@@ -121,10 +133,10 @@ void Filesystem::lookup(fuse_req_t request, std::uint64_t parent, const char* na
 
 bool Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::string& name) {
     if (Node* node = Tree::child(folder, name)) {
-        ++node->lookups;
+        tree_.reference(*node);
         const auto entry = entry_for(*node);
         if (fuse_reply_entry(request, &entry) == -ENOENT) {
-            --node->lookups;  // interrupted: the kernel did not take the reference
+            tree_.unreference(*node);  // interrupted: the kernel did not take the reference
         }
         return true;
     }
@@ -138,8 +150,7 @@ bool Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::stri
 }
 
 void Filesystem::statistics(fuse_req_t request) {
-    if (dead_) {
-        fuse_reply_err(request, visible_code(*dead_));
+    if (refuse(request)) {
         return;
     }
     const PendingId id =
@@ -178,7 +189,17 @@ int Filesystem::visible_code(const Error& error) {
     return fits ? error.code : EIO;
 }
 
+bool Filesystem::refuse(fuse_req_t request) {
+    if (dead_ && !(dead_->code == ENODEV && hold_when_gone_)) {
+        fuse_reply_err(request, visible_code(*dead_));
+    }
+    return dead_.has_value();
+}
+
 void Filesystem::reply_error(fuse_req_t request, const Error& error, std::string_view what) {
+    if (error.code == ENODEV && hold_when_gone_) {
+        return;
+    }
     log::error(std::string(what) + ": " + error.text());
     fuse_reply_err(request, visible_code(error));
 }

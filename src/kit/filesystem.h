@@ -12,6 +12,7 @@
 
 #include "common/event_log.h"
 #include "kit/device_thread.h"
+#include "kit/node_log.h"
 #include "kit/notifier.h"
 #include "kit/read_cache.h"
 #include "kit/session.h"
@@ -38,9 +39,18 @@ class Filesystem : public DeviceEvents {
     // All references must outlive this, but `session`, which is set before the first request.
     Filesystem(DeviceQueue& queue, Mailbox& mailbox, Ownership ownership);
     ~Filesystem() override;
+    Filesystem(const Filesystem&) = delete;
+    Filesystem& operator=(const Filesystem&) = delete;
 
     [[nodiscard]] static const fuse_lowlevel_ops& operations();
     void connect(Session& session, Notifier& notifier);
+
+    // Before the first request: the kernel's references are noted in `log` from now on; those that a predecessor noted
+    // are restored. The errors are NodeLog::read()'s.
+    Result<void> restore(NodeLog& log);
+    // From now on, requests that fail because the device has gone stay unanswered, for a successor: the same device may
+    // come back.
+    void hold_when_gone() { hold_when_gone_ = true; }
 
     // Called on the FUSE thread once, with null when the driver has started, with the error when it could not or the
     // device has gone.
@@ -130,6 +140,8 @@ class Filesystem : public DeviceEvents {
     [[nodiscard]] struct stat attributes(const Node& node) const;
     [[nodiscard]] fuse_entry_param entry_for(const Node& node) const;
     void reply_error(fuse_req_t request, const Error& error, std::string_view what);
+    // What is asked when nothing can be asked of the device any more. False: the device is there.
+    bool refuse(fuse_req_t request);
     PendingId wait(fuse_req_t request, std::function<void(const Error&)> fail);
     [[nodiscard]] bool waits(PendingId id) const { return pending_.count(id) != 0; }
     // The session with the device that `key` is of has ended; unless that is known already.
@@ -151,6 +163,7 @@ class Filesystem : public DeviceEvents {
     std::vector<fuse_req_t> interrupted_;
     PendingId last_pending_ = 0;
     std::size_t read_size_ = std::size_t{1} << 20U;
+    bool hold_when_gone_ = false;
     std::optional<Error> dead_;  // why nothing can be asked of the device any more
 
     std::string description_ = "{}\n";

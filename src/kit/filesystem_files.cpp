@@ -42,7 +42,8 @@ void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& i
 
 void Filesystem::release(fuse_req_t request, std::uint64_t inode, const fuse_file_info& info) {
     event_readers_.erase(info.fh);
-    if (const auto file = open_files_.find(inode); file != open_files_.end() && --file->second.handles == 0) {
+    // One that was opened with a predecessor was not counted; then the cache goes early, and comes back if needed.
+    if (const auto file = open_files_.find(inode); file != open_files_.end() && file->second.handles-- <= 1) {
         open_files_.erase(file);
     }
     fuse_reply_err(request, 0);
@@ -71,8 +72,7 @@ void Filesystem::read(fuse_req_t request, std::uint64_t inode, std::size_t size,
 }
 
 void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset) {
-    if (dead_) {
-        fuse_reply_err(request, visible_code(*dead_));
+    if (refuse(request)) {
         return;
     }
     if (node.parent == nullptr) {
@@ -85,8 +85,10 @@ void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t si
     }
     const auto cache = file.cache;
     const PendingId id = wait(request, [this, request](const Error& error) { reply_error(request, error, "read"); });
+    // The cache is kept for as long as somebody waits: who opened the file with a predecessor is not counted as having
+    // it open.
     cache->read(offset, size, node.size,
-                [this, id, what = node.inode](const Error* error, std::span<const iovec> parts) {
+                [this, id, cache, what = node.inode](const Error* error, std::span<const iovec> parts) {
                     const auto found = pending_.find(id);
                     if (found == pending_.end()) {
                         return;  // interrupted meanwhile
@@ -179,10 +181,10 @@ void Filesystem::fetch_failed(const BlockFetch& order, const Error& error) {
 }
 
 void Filesystem::read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info) {
-    const auto reader = event_readers_.find(info.fh);
+    auto reader = event_readers_.find(info.fh);
     if (reader == event_readers_.end()) {
-        fuse_reply_err(request, EBADF);
-        return;
+        // Opened with a predecessor, whose lines are gone with it.
+        reader = event_readers_.emplace(info.fh, events_.open(offset)).first;
     }
     const auto part = reader->second.read(events_, offset, size);
     fuse_reply_buf(request, part.data(), part.size());

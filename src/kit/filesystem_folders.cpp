@@ -45,8 +45,7 @@ void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_
         answer_folder(request, *folder, size, offset, plus);
         return;
     }
-    if (dead_) {
-        fuse_reply_err(request, visible_code(*dead_));
+    if (refuse(request)) {
         return;
     }
     const PendingId id = wait(request, [this, request, what = Tree::path(*folder)](const Error& error) {
@@ -109,11 +108,11 @@ void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t siz
     }
     // With the attributes the kernel takes a reference to each entry, but not to "." and "..".
     for (Node* node : referenced) {
-        ++node->lookups;
+        tree_.reference(*node);
     }
     if (fuse_reply_buf(request, buffer.data(), used) == -ENOENT) {
         for (Node* node : referenced) {
-            --node->lookups;
+            tree_.unreference(*node);
         }
     }
 }
@@ -250,6 +249,9 @@ void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
     if (!change) {
         log::warning("in " + plugfs::quoted(Tree::path(folder)) + ": skipped " + change.error().text());
         return;
+    }
+    if (change->replaced != 0) {
+        notifier_->removed(folder.inode, change->replaced, change->node->name);
     }
     if (change->old_parent != 0) {
         notifier_->name_changed(change->old_parent, change->old_name);

@@ -22,6 +22,11 @@ fuse_in_header header_of(std::span<const std::byte> slot) {
 
 }  // namespace
 
+bool wants_reply(std::uint32_t opcode) {
+    return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT &&
+           opcode != FUSE_NOTIFY_REPLY;
+}
+
 RequestSlots::RequestSlots(const VaultMapping& vault) : vault_(vault) {
     // Free lists are stacks: the slot used last is used next, while it is in the processor's cache.
     for (std::size_t index = small_slot_count + large_slot_count; index-- > 0;) {
@@ -38,11 +43,12 @@ void RequestSlots::adopt(std::size_t index) {
     const auto [bytes, large] = slot(index);
     const std::uint32_t length = length_word(bytes).load(std::memory_order_acquire);
     const auto header = header_of(bytes);
-    if (length >= sizeof(fuse_in_header) && length <= bytes.size() &&
-        by_unique_.try_emplace(header.unique, index).second) {
+    const bool valid = length >= sizeof(fuse_in_header) && length <= bytes.size();
+    if (valid && wants_reply(header.opcode) && by_unique_.try_emplace(header.unique, index).second) {
         return;
     }
-    // Free, nonsense, or the second copy of a request that was being moved.
+    damaged_ += length != 0 && !valid ? 1 : 0;
+    // Free, nonsense, the second copy of a request that was being moved, or one without a reply, which may be lost.
     discard(bytes);
     (large ? free_large_ : free_small_).push_back(index);
 }
@@ -86,6 +92,17 @@ void RequestSlots::answered(std::uint64_t unique) {
     discard(bytes);
     (large ? free_large_ : free_small_).push_back(found->second);
     by_unique_.erase(found);
+}
+
+std::span<std::byte> RequestSlots::find(std::uint64_t unique) const {
+    const auto found = by_unique_.find(unique);
+    return found == by_unique_.end() ? std::span<std::byte>() : slot(found->second).bytes;
+}
+
+void RequestSlots::give_up_unanswered() {
+    while (!by_unique_.empty()) {
+        answered(by_unique_.begin()->first);
+    }
 }
 
 std::vector<std::span<std::byte>> RequestSlots::unanswered() const {

@@ -15,6 +15,9 @@
 
 namespace plugfs::kit {
 
+// Whether the kernel waits for a reply to requests of this kind; the others have no place in the journal.
+[[nodiscard]] bool wants_reply(std::uint32_t opcode);
+
 class RequestSlots {
   public:
     // `vault` must outlive this. Finds the slots that a predecessor left filled.
@@ -38,7 +41,12 @@ class RequestSlots {
     // The requests that a predecessor left unanswered, each once, oldest first by number.
     [[nodiscard]] std::vector<std::span<std::byte>> unanswered() const;
 
-    [[nodiscard]] std::size_t filled() const { return by_unique_.size(); }
+    // One of them; empty if it has been answered.
+    [[nodiscard]] std::span<std::byte> find(std::uint64_t unique) const;
+    // How many slots a predecessor left in a state that makes no sense.
+    [[nodiscard]] std::size_t damaged() const { return damaged_; }
+    // Forgets the requests that a predecessor left: the kernel is asked for them instead.
+    void give_up_unanswered();
 
   private:
     struct Slot {
@@ -49,6 +57,7 @@ class RequestSlots {
     void adopt(std::size_t index);
 
     const VaultMapping& vault_;
+    std::size_t damaged_ = 0;
     std::vector<std::size_t> free_small_;
     std::vector<std::size_t> free_large_;
     std::unordered_map<std::uint64_t, std::size_t> by_unique_;  // slot index: small ones first, then large ones

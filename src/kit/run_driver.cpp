@@ -93,6 +93,7 @@ class Worker {
     DriverInfo info_;
     std::vector<Layer> layers_;
     std::optional<VaultMapping> vault_;
+    std::optional<NodeLog> node_log_;
     std::unique_ptr<DeviceQueue> queue_;
     std::unique_ptr<Mailbox> mailbox_;
     std::unique_ptr<Filesystem> filesystem_;
@@ -111,14 +112,19 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     PLUGFS_ASSIGN(mailbox_, Mailbox::create());
     const Ownership ownership{start.value("uid", 0U), start.value("gid", 0U), start.value("umask", 022U)};
     filesystem_ = std::make_unique<Filesystem>(*queue_, *mailbox_, ownership);
+    if (start.value("hold_when_gone", false)) {
+        filesystem_->hold_when_gone();
+    }
+    node_log_.emplace(*vault_);
+    PLUGFS_TRY(filesystem_->restore(*node_log_));
     filesystem_->on_state = [this](const Error* error) { on_state(error); };
     PLUGFS_ASSIGN(session_,
                   Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));
     notifier_ = std::make_unique<Notifier>(*session_);
     filesystem_->connect(*session_, *notifier_);
-    device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_);
+    device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, vault_->header().device_heartbeat);
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create);
-    return session_->begin();
+    return session_->begin(start.value("one_by_one", false));
 }
 
 void Worker::on_state(const Error* error) {
@@ -152,6 +158,7 @@ Result<bool> Worker::handle_messages() {
 Result<void> Worker::serve() {
     while (true) {
         vault_->header().heartbeat.fetch_add(1, std::memory_order_relaxed);
+        session_->go_on_with_trial();
         std::array<pollfd, 3> ready = {{{channel_.fd(), POLLIN, 0},
                                         {mailbox_->fd(), POLLIN, 0},
                                         {session_->can_take() ? session_->fd() : -1, POLLIN, 0}}};

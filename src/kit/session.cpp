@@ -16,9 +16,24 @@ namespace {
 // So that replies from the mailbox and the supervisor's messages get their turn under load.
 constexpr int requests_per_turn = 32;
 
-bool wants_reply(std::uint32_t opcode) {
-    return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT &&
-           opcode != FUSE_NOTIFY_REPLY;
+std::uint64_t unique_of(std::span<const std::byte> request) {
+    fuse_in_header header{};
+    std::memcpy(&header, request.data(), sizeof header);
+    return header.unique;
+}
+
+// FUSE_NOTIFY_RESEND and FUSE_HAS_RESEND (bit 39 of the flags) of kernel 6.9, newer than our headers.
+constexpr std::int32_t notify_resend = 7;
+constexpr std::uint32_t has_resend = 1U << 7U;
+
+bool kernel_can_resend(std::span<const std::byte> init) {
+    constexpr std::size_t flags2_offset = sizeof(fuse_in_header) + (4 * sizeof(std::uint32_t));
+    std::uint32_t flags2 = 0;
+    if (init.size() < flags2_offset + sizeof flags2) {
+        return false;
+    }
+    std::memcpy(&flags2, init.data() + flags2_offset, sizeof flags2);
+    return (flags2 & has_resend) != 0;
 }
 
 }  // namespace
@@ -52,8 +67,9 @@ Session::~Session() {
     }
 }
 
-Result<void> Session::begin() {
+Result<void> Session::begin(bool one_by_one) {
     auto& header = vault_.header();
+    header.request_on_trial.store(0);
     const std::uint32_t length = header.init_request_length;
     if (length < sizeof(fuse_in_header) || length > init_capacity) {
         return fail(EPROTO, "vault", "init_request_length is " + std::to_string(length));
@@ -68,10 +84,46 @@ Result<void> Session::begin() {
     if (init_error_ != 0) {
         return fail(init_error_, "FUSE_INIT", "the reply differs from the one that the kernel was given");
     }
+    if (slots_.damaged() > 0) {
+        return ask_again(std::span<const std::byte>(init).first(length));
+    }
     for (const auto request : slots_.unanswered()) {
-        dispatch(request);
+        if (one_by_one) {
+            trial_.push_back(unique_of(request));
+        } else {
+            dispatch(request);
+        }
     }
     return {};
+}
+
+// The journal cannot be believed. Newer kernels give out again what was not answered.
+Result<void> Session::ask_again(std::span<const std::byte> init) {
+    const std::string what = std::to_string(slots_.damaged()) + " request slots hold nonsense";
+    if (!kernel_can_resend(init)) {
+        return fail(EPROTO, "vault", what);
+    }
+    log::warning("vault: " + what + "; asking the kernel for its requests again");
+    slots_.give_up_unanswered();
+    const fuse_out_header notice{sizeof(fuse_out_header), notify_resend, 0};
+    if (::write(fd_, &notice, sizeof notice) < 0) {
+        return fail(errno, "FUSE_NOTIFY_RESEND");
+    }
+    return {};
+}
+
+void Session::go_on_with_trial() {
+    auto& on_trial = vault_.header().request_on_trial;
+    // Answered while it was played, perhaps: then the next one follows at once.
+    while (!trial_.empty() && on_trial.load(std::memory_order_relaxed) == 0) {
+        const auto request = slots_.find(trial_.front());
+        if (request.empty()) {
+            trial_.pop_front();
+            continue;
+        }
+        on_trial.store(trial_.front());
+        dispatch(request);
+    }
 }
 
 void Session::dispatch(std::span<std::byte> request) {
@@ -149,6 +201,11 @@ ssize_t Session::write_reply(iovec* parts, int count) {
     if (header.unique != 0) {
         const int saved = errno;
         slots_.answered(header.unique);
+        auto& on_trial = vault_.header().request_on_trial;
+        if (!trial_.empty() && on_trial.load(std::memory_order_relaxed) == header.unique) {
+            trial_.pop_front();
+            on_trial.store(0);
+        }
         errno = saved;
     }
     return written;

@@ -18,6 +18,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include <deque>
 #include <memory>
 
 namespace plugfs::kit {
@@ -43,13 +44,19 @@ class Session {
     }
 
     // Plays the recorded INIT and the unanswered requests. EPROTO: the reply differs from the one that the kernel was
-    // given; this mount cannot be taken over.
-    Result<void> begin();
+    // given, or the journal holds nonsense and the kernel is too old to be asked again; this mount cannot be taken
+    // over.
+    //
+    // `one_by_one`: a predecessor of ours crashed on one of these requests, perhaps. So each is played when the one
+    // before has been answered, nothing new is taken meanwhile, and the vault says which one is on trial.
+    Result<void> begin(bool one_by_one);
 
     // Readable when the kernel has requests.
     [[nodiscard]] int fd() const { return fd_; }
     // Whether another request can be taken: a slot is free. While not, do not poll fd().
-    [[nodiscard]] bool can_take() { return !slots_.reading_slot().empty(); }
+    [[nodiscard]] bool can_take() { return trial_.empty() && !slots_.reading_slot().empty(); }
+    // Plays the next request of those that are played one by one, if it is time for it. To be called in every turn.
+    void go_on_with_trial();
     // Takes and dispatches what the kernel has, a bounded number. ENODEV: unmounted.
     Result<void> serve();
 
@@ -62,6 +69,7 @@ class Session {
     ssize_t write_reply(iovec* parts, int count);
     ssize_t write_init_reply(const iovec* parts, int count);
     Result<bool> take_one();
+    Result<void> ask_again(std::span<const std::byte> init);
     void dispatch(std::span<std::byte> request);
 
     int fd_;  // owned by session_ once that exists
@@ -69,6 +77,7 @@ class Session {
     RequestSlots slots_;
     void* client_;
     fuse_session* session_ = nullptr;
+    std::deque<std::uint64_t> trial_;  // the first is being played, if request_on_trial says so
     bool playing_init_ = false;
     int init_error_ = 0;
 };

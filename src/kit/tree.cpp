@@ -30,6 +30,11 @@ std::uint64_t path_hash(std::uint64_t parent, std::string_view name) {
     return hash ^ (hash >> 28U);
 }
 
+NodeNote note_of(const Node& node) {
+    return {node.inode,    node.parent->inode, node.name, node.device_name,
+            node.identity, node.kind,          node.size, node.modified};
+}
+
 bool lies_below(const Node& node, const Node& ancestor) {
     for (const Node* at = &node; at != nullptr; at = at->parent) {
         if (at == &ancestor) {
@@ -98,6 +103,8 @@ void Tree::detach(Node& node) {
     }
 }
 
+// By its name, and where the device has one, its identity. A file must have the size and time that it had: to somebody
+// who has it open, another one would be other bytes.
 Node* Tree::find_unbound(Node& folder, const Entry& entry) {
     // Entries whose names collide have numbers behind them, in the order in which they came: look at each.
     Node* found = nullptr;
@@ -111,6 +118,11 @@ Node* Tree::find_unbound(Node& folder, const Entry& entry) {
         return node != nullptr && !same;
     });
     return found;
+}
+
+// Whether an unbound entry still has the content that it had.
+bool Tree::same_content(const Node& node, const Entry& entry) {
+    return node.kind == Kind::directory || (node.size == entry.size && node.modified == entry.modified);
 }
 
 void Tree::unbind_all() {
@@ -134,6 +146,11 @@ Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
     }
     if (node == nullptr) {
         node = find_unbound(folder, entry);
+        if (node != nullptr && !same_content(*node, entry)) {
+            change.replaced = node->inode;
+            remove(*node);
+            node = nullptr;
+        }
         if (node != nullptr) {
             node->key = entry.key;
             node->bound = true;
@@ -172,6 +189,9 @@ Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
     node->size = entry.size;
     node->modified = entry.modified;
     node->seen_in = folder.listings;
+    if (node->noted && (change.content_changed || change.appeared)) {
+        note(*node);
+    }
     return change;
 }
 
@@ -196,6 +216,7 @@ void Tree::remove(Node& top) {
         if (node.content == Content::driver && node.bound) {
             by_key_.erase(node.key);
         }
+        take_back(node);
         drop_if_unused(node);
     }
 }
@@ -206,7 +227,83 @@ void Tree::forget(std::uint64_t inode, std::uint64_t count) {
         return;
     }
     node->lookups -= std::min(count, node->lookups);
+    if (node->lookups == 0) {
+        take_back(*node);
+    }
     drop_if_unused(*node);
+}
+
+void Tree::reference(Node& node) {
+    ++node.lookups;
+    // Folders first: without them a successor cannot place it.
+    for (Node* at = &node; at != nullptr && !at->noted; at = at->parent) {
+        note(*at);
+    }
+}
+
+void Tree::note(Node& node) {
+    if (observer_ == nullptr || node.parent == nullptr || node.content != Content::driver) {
+        return;
+    }
+    node.noted = true;
+    observer_->note(note_of(node));
+}
+
+void Tree::take_back(Node& node) {
+    if (std::exchange(node.noted, false) && observer_ != nullptr) {
+        observer_->take_back(node.inode);
+    }
+}
+
+void Tree::each_note(const std::function<void(const NodeNote&)>& give) const {
+    for (const auto& [inode, node] : nodes_) {
+        if (node->noted) {
+            give(note_of(*node));
+        }
+    }
+}
+
+std::size_t Tree::restore(std::vector<NodeNote> notes) {
+    std::unordered_multimap<std::uint64_t, NodeNote*> by_parent;
+    for (auto& note : notes) {
+        by_parent.emplace(note.parent, &note);
+    }
+    // From the root down, so that a circle is never reached.
+    std::vector<Node*> folders = {&root()};
+    std::size_t count = 0;
+    while (!folders.empty()) {
+        Node& folder = *folders.back();
+        folders.pop_back();
+        const auto [begin, end] = by_parent.equal_range(folder.inode);
+        for (auto at = begin; at != end; ++at) {
+            NodeNote& note = *at->second;
+            const bool valid = note.inode >= first_inode && note.inode <= inode_mask && find(note.inode) == nullptr &&
+                               note.name == safe_name(note.name) && child(folder, note.name) == nullptr;
+            if (!valid) {
+                continue;
+            }
+            auto node = std::make_unique<Node>();
+            node->inode = note.inode;
+            node->name = std::move(note.name);
+            node->device_name = std::move(note.device_name);
+            node->identity = std::move(note.identity);
+            node->kind = note.kind;
+            node->size = note.size;
+            node->modified = note.modified;
+            node->bound = false;
+            // How many references the kernel has is not known, and does not matter: it drops all of them at once.
+            node->lookups = 1;
+            node->noted = true;
+            Node& made = *node;
+            nodes_[made.inode] = std::move(node);
+            attach(folder, made);
+            if (made.kind == Kind::directory) {
+                folders.push_back(&made);
+            }
+            ++count;
+        }
+    }
+    return count;
 }
 
 void Tree::drop_if_unused(Node& node) {
@@ -218,7 +315,7 @@ void Tree::drop_if_unused(Node& node) {
 std::string Tree::path(const Node& node) {
     std::string path;
     for (const Node* at = &node; at->parent != nullptr; at = at->parent) {
-        path = "/" + at->name + path;
+        path.insert(0, "/").insert(1, at->name);
     }
     return path.empty() ? "/" : path;
 }

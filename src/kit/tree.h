@@ -9,11 +9,15 @@
 //
 // Entries that have gone stay in memory, out of reach by name, until the kernel forgets them. Used by the FUSE thread
 // alone.
+//
+// What the kernel has references to is noted elsewhere (TreeObserver), for a successor of this process: it restores
+// those entries, unbound, and everything goes on as after a new session.
 #pragma once
 
 #include <plugfs/result.h>
 #include <plugfs/tree.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +37,27 @@ enum class Content : std::uint8_t { driver, text, events };
 // How far a folder is known. unlisted: its entries, if any, may be out of date or incomplete; ask before saying "no".
 enum class Listed : std::uint8_t { no, running, yes };
 
+// What a successor has to know of an entry.
+struct NodeNote {
+    std::uint64_t inode = 0;
+    std::uint64_t parent = 0;  // inode
+    std::string name;
+    std::string device_name;
+    std::string identity;
+    Kind kind = Kind::file;
+    std::uint64_t size = 0;
+    std::optional<std::int64_t> modified;
+};
+
+// Told of every entry that the kernel has references to, before it gets the first, when what is noted of it changes,
+// and when it has none any more.
+class TreeObserver {
+  public:
+    virtual ~TreeObserver() = default;
+    virtual void note(const NodeNote& note) = 0;
+    virtual void take_back(std::uint64_t inode) = 0;
+};
+
 struct Node {
     std::uint64_t inode = 0;
     Node* parent = nullptr;   // null for the root, and for what has gone
@@ -46,7 +71,8 @@ struct Node {
     Content content = Content::driver;
     std::uint64_t size = 0;
     std::optional<std::int64_t> modified;
-    std::uint64_t lookups = 0;   // references that the kernel holds
+    std::uint64_t lookups = 0;   // references that the kernel holds; see Tree::reference()
+    bool noted = false;          // the observer knows it
     std::uint64_t seen_in = 0;   // the listing of its parent that saw it last
     std::uint64_t listings = 0;  // of itself, so far; the number of the latest
     Listed listed = Listed::no;
@@ -71,6 +97,7 @@ class Tree {
         bool content_changed = false;  // size or time differ
         std::uint64_t old_parent = 0;  // where it was before, if it has moved or been renamed
         std::string old_name;
+        std::uint64_t replaced = 0;  // inode of another entry that had this place and has gone
     };
     // Adds the driver's entry to `folder`, or updates it. EINVAL: the key is root_key or the move would make a circle;
     // EEXIST: the key is that of an entry of the other kind.
@@ -83,8 +110,19 @@ class Tree {
 
     // Takes an entry and all below it out of the tree.
     void remove(Node& node);
+    // The kernel is about to be given a reference, or did not take it after all.
+    void reference(Node& node);
+    void unreference(Node& node) { forget(node.inode, 1); }
     // The kernel has dropped `count` references.
     void forget(std::uint64_t inode, std::uint64_t count);
+
+    // From now on; `observer` must outlive the tree.
+    void observe(TreeObserver& observer) { observer_ = &observer; }
+    // Entries that the kernel knows from a predecessor; the tree must be new. They are unbound. What does not hang
+    // together (no parent, a circle, a name twice) is left out. Returns how many there are.
+    std::size_t restore(std::vector<NodeNote> notes);
+    // All that is noted, folders before what is in them.
+    void each_note(const std::function<void(const NodeNote&)>& give) const;
 
     // "/storage/Music/a.mp3", for log lines.
     [[nodiscard]] static std::string path(const Node& node);
@@ -95,10 +133,14 @@ class Tree {
     Node& create(Node& folder, std::string name);
     // An unbound entry of the folder that `entry` is, or null.
     Node* find_unbound(Node& folder, const Entry& entry);
+    [[nodiscard]] static bool same_content(const Node& node, const Entry& entry);
     void attach(Node& folder, Node& node);
     static void detach(Node& node);
     void drop_if_unused(Node& node);
+    void note(Node& node);
+    void take_back(Node& node);
 
+    TreeObserver* observer_ = nullptr;
     std::unordered_map<std::uint64_t, std::unique_ptr<Node>> nodes_;
     std::unordered_map<Key, Node*> by_key_;
 };

@@ -54,6 +54,19 @@ struct ControlOperations {
     static void read(fuse_req_t request, fuse_ino_t /*inode*/, size_t size, off_t offset, fuse_file_info* info) {
         self(request).read(request, size, offset, *info);
     }
+    static void write(fuse_req_t request, fuse_ino_t inode, const char* /*data*/, size_t size, off_t /*offset*/,
+                      fuse_file_info* /*info*/) {
+        self(request).write(request, inode, size);
+    }
+    // The shell's > truncates first.
+    static void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* /*status*/, int what,
+                        fuse_file_info* /*info*/) {
+        if ((what & ~(FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW | FUSE_SET_ATTR_CTIME)) != 0) {
+            fuse_reply_err(request, EPERM);
+            return;
+        }
+        self(request).get_attributes(request, inode);
+    }
     static void poll(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* info, fuse_pollhandle* handle) {
         self(request).poll(request, *info, handle);
     }
@@ -62,7 +75,7 @@ struct ControlOperations {
     }
 };
 
-Result<std::unique_ptr<ControlFs>> ControlFs::create(UniqueFd fuse, EventLoop& loop, const ControlSource& source,
+Result<std::unique_ptr<ControlFs>> ControlFs::create(UniqueFd fuse, EventLoop& loop, ControlSource& source,
                                                      const EventLog& events) {
     std::unique_ptr<ControlFs> self(new ControlFs(loop, source, events));
     fuse_lowlevel_ops operations{};
@@ -71,6 +84,8 @@ Result<std::unique_ptr<ControlFs>> ControlFs::create(UniqueFd fuse, EventLoop& l
     operations.readdir = ControlOperations::readdir;
     operations.open = ControlOperations::open;
     operations.read = ControlOperations::read;
+    operations.write = ControlOperations::write;
+    operations.setattr = ControlOperations::setattr;
     operations.poll = ControlOperations::poll;
     operations.release = ControlOperations::release;
     char program[] = "plugfsd";
@@ -139,7 +154,7 @@ ControlFs::Place ControlFs::place(fuse_ino_t inode) const {
 struct stat ControlFs::attributes(fuse_ino_t inode, const Place& place) const {
     struct stat status {};
     status.st_ino = inode;
-    status.st_mode = place.folder ? S_IFDIR | 0755U : S_IFREG | 0444U;
+    status.st_mode = place.folder ? S_IFDIR | 0755U : S_IFREG | (is_command(place) ? 0200U : 0444U);
     status.st_nlink = 1;
     status.st_uid = ::getuid();
     status.st_gid = ::getgid();
@@ -229,7 +244,8 @@ void ControlFs::read_folder(fuse_req_t request, fuse_ino_t inode, std::size_t si
 
 void ControlFs::open(fuse_req_t request, fuse_ino_t inode, fuse_file_info& info) {
     const Place at = place(inode);
-    if (!at.exists || at.folder || (info.flags & O_ACCMODE) != O_RDONLY) {
+    const auto wanted = is_command(at) ? O_WRONLY : O_RDONLY;
+    if (!at.exists || at.folder || (info.flags & O_ACCMODE) != wanted) {
         fuse_reply_err(request, !at.exists ? ENOENT : (at.folder ? EISDIR : EACCES));
         return;
     }
@@ -267,6 +283,18 @@ void ControlFs::read(fuse_req_t request, std::size_t size, off_t offset, const f
         part = std::string_view(handle.content).substr(from, size);
     }
     fuse_reply_buf(request, part.data(), part.size());
+}
+
+void ControlFs::write(fuse_req_t request, fuse_ino_t inode, std::size_t size) {
+    const Place at = place(inode);
+    const int error = !at.exists       ? ENOENT
+                      : is_command(at) ? source_.control_command(at.device, static_cast<ControlFile>(at.file))
+                                       : EACCES;
+    if (error != 0) {
+        fuse_reply_err(request, error);
+    } else {
+        fuse_reply_write(request, size);
+    }
 }
 
 void ControlFs::poll(fuse_req_t request, const fuse_file_info& info, fuse_pollhandle* handle) {

@@ -1,12 +1,13 @@
 // ControlFs: `.control`, the supervisor's own FUSE mount: the state of every device as files.
 //
 //   .control/events                  one JSON object a line: attach, ready, crash, detach, ...; poll and tail -f work
-//   .control/<name>/state            starting, running, waiting, failed, stopping
+//   .control/<name>/state            starting, running, recovering, away, waiting, quarantined, stopping
 //   .control/<name>/driver           "mtp 1.0"
 //   .control/<name>/pid              the worker's process, or nothing
 //   .control/<name>/restarts         how often a worker has ended without being told to
 //   .control/<name>/last-error       why, the last time
 //   .control/<name>/log              the last lines that the worker wrote
+//   .control/<name>/restart          write anything: another worker takes over, or a quarantined device is tried again
 //
 // Everything here is made up at the moment it is asked for; nothing is cached. It is served from the supervisor's event
 // loop, which therefore must never touch a path below the mount.
@@ -33,9 +34,13 @@
 namespace plugfs {
 
 // The files of a device's control folder, in the order of their inode numbers.
-enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, log };
-inline constexpr std::array<std::string_view, 6> control_file_names = {"state",    "driver",     "pid",
-                                                                       "restarts", "last-error", "log"};
+enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, log, restart };
+inline constexpr std::array<std::string_view, 7> control_file_names = {"state",      "driver", "pid",    "restarts",
+                                                                       "last-error", "log",    "restart"};
+// Those that are written, not read.
+[[nodiscard]] constexpr bool is_command(ControlFile file) {
+    return file == ControlFile::restart;
+}
 
 // What ControlFs shows; the Supervisor implements it.
 class ControlSource {
@@ -48,12 +53,14 @@ class ControlSource {
     [[nodiscard]] virtual std::vector<Device> control_devices() const = 0;
     // The content of a file, one line with its break at least; empty when there is no such device (any more).
     [[nodiscard]] virtual std::string control_content(unsigned number, ControlFile file) const = 0;
+    // Something was written to a command's file. An errno, or 0.
+    virtual int control_command(unsigned number, ControlFile file) = 0;
 };
 
 class ControlFs {
   public:
     // Serves `fuse` (mounted) from `loop`. `loop`, `source` and `events` must outlive it.
-    static Result<std::unique_ptr<ControlFs>> create(UniqueFd fuse, EventLoop& loop, const ControlSource& source,
+    static Result<std::unique_ptr<ControlFs>> create(UniqueFd fuse, EventLoop& loop, ControlSource& source,
                                                      const EventLog& events);
     ~ControlFs();
     ControlFs(const ControlFs&) = delete;
@@ -64,7 +71,7 @@ class ControlFs {
 
   private:
     friend struct ControlOperations;
-    ControlFs(EventLoop& loop, const ControlSource& source, const EventLog& events)
+    ControlFs(EventLoop& loop, ControlSource& source, const EventLog& events)
         : loop_(loop), source_(source), events_(events) {}
     void serve();
 
@@ -76,6 +83,9 @@ class ControlFs {
         int file = -1;        // -1: a folder; the top has one file, events, at 0
     };
     [[nodiscard]] Place place(fuse_ino_t inode) const;
+    [[nodiscard]] static bool is_command(const Place& place) {
+        return place.device != 0 && place.file >= 0 && plugfs::is_command(static_cast<ControlFile>(place.file));
+    }
     [[nodiscard]] struct stat attributes(fuse_ino_t inode, const Place& place) const;
     [[nodiscard]] std::vector<std::pair<std::string, fuse_ino_t>> entries(const Place& folder) const;
     void lookup(fuse_req_t request, fuse_ino_t parent, const char* name);
@@ -83,6 +93,7 @@ class ControlFs {
     void read_folder(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset);
     void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info& info);
     void read(fuse_req_t request, std::size_t size, off_t offset, const fuse_file_info& info);
+    void write(fuse_req_t request, fuse_ino_t inode, std::size_t size);
     void poll(fuse_req_t request, const fuse_file_info& info, fuse_pollhandle* handle);
     void release(fuse_req_t request, const fuse_file_info& info);
 
@@ -92,7 +103,7 @@ class ControlFs {
         std::string content;  // as it was when the file was opened: a reader sees one state, not two halves
     };
     EventLoop& loop_;
-    const ControlSource& source_;
+    ControlSource& source_;
     const EventLog& events_;
     int fd_ = -1;  // owned by session_
     fuse_session* session_ = nullptr;

@@ -3,6 +3,8 @@
 
 #include "supervisor/launch.h"
 
+#include "supervisor/argument_list.h"
+
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
@@ -43,6 +45,7 @@ struct ChildPlan {
     bool change_user = false;
     uid_t user = 0;
     std::size_t locked_memory = 0;
+    std::size_t data_memory = 0;
     std::size_t open_files = 0;
     pid_t parent = 0;
 };
@@ -97,6 +100,9 @@ bool set_limits(const ChildPlan& plan) {
             (void)limit(RLIMIT_MEMLOCK, memory.rlim_max, memory.rlim_max);
         }
     }
+    if (plan.data_memory != 0 && !limit(RLIMIT_DATA, plan.data_memory, plan.data_memory)) {
+        return false;
+    }
     return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_NOFILE, plan.open_files, plan.open_files);
 }
 
@@ -135,15 +141,6 @@ Result<UniqueFd> park(int fd) {
         return fail(errno, "launch: descriptors");
     }
     return parked;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> list;
-    for (auto& string : strings) {
-        list.push_back(string.data());
-    }
-    list.push_back(nullptr);
-    return list;
 }
 
 // Nothing of our environment but what steers sanitizers.
@@ -209,8 +206,8 @@ Result<Process> launch(const LaunchPlan& plan) {
     std::vector<std::string> arguments = {plan.executable};
     arguments.insert(arguments.end(), plan.arguments.begin(), plan.arguments.end());
     auto environment = worker_environment();
-    const auto argument_pointers = pointers(arguments);
-    const auto environment_pointers = pointers(environment);
+    const auto argument_pointers = argument_list(arguments);
+    const auto environment_pointers = argument_list(environment);
 
     child_plan.executable = executable.get();
     child_plan.report = report_write.get();
@@ -222,6 +219,7 @@ Result<Process> launch(const LaunchPlan& plan) {
     child_plan.change_user = plan.user.has_value();
     child_plan.user = plan.user.value_or(0);
     child_plan.locked_memory = plan.locked_memory;
+    child_plan.data_memory = plan.data_memory;
     child_plan.open_files = plan.open_files;
     child_plan.parent = ::getpid();
 

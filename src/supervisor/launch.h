@@ -19,6 +19,7 @@ struct LaunchPlan {
     std::vector<std::pair<int, int>> descriptors;  // (ours, its number there); 0 is /dev/null unless listed
     std::optional<uid_t> user;                     // as root: the user and group (the same number) it becomes
     std::size_t locked_memory = 0;                 // RLIMIT_MEMLOCK to aim for, bytes; 0 leaves it
+    std::size_t data_memory = 0;                   // RLIMIT_DATA: what it may allocate, bytes; 0 leaves it
     std::size_t open_files = 64;                   // RLIMIT_NOFILE
 };
 

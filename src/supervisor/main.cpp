@@ -108,9 +108,7 @@ int serve(Options options) {
     return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     log::set_up("plugfsd", LogLevel::info);
     ::umask(022);
     auto options = parse_options(argc, argv);
@@ -130,4 +128,15 @@ int main(int argc, char** argv) {
     }
     log::set_up("plugfsd", options->log_level);
     return serve(std::move(*options));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "plugfsd: ended by an exception: %s\n", error.what());
+        return 1;
+    }
 }

@@ -4,8 +4,10 @@
 #include "supervisor/mount_table.h"
 
 #include <fcntl.h>
+#include <poll.h>
 
 #include <array>
+#include <cmath>
 
 namespace plugfs {
 
@@ -14,12 +16,23 @@ using nlohmann::json;
 namespace {
 
 constexpr std::chrono::milliseconds stop_grace{3000};
-constexpr std::size_t end_limit = 5;
-constexpr std::chrono::seconds end_window{60};
+// Ends remembered; a limit beyond it is not allowed.
+constexpr std::size_t end_limit = 100;
 constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
     {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1000),
      std::chrono::milliseconds(3000), std::chrono::milliseconds(10000)}};
-constexpr std::array state_words = {"starting", "running", "waiting", "failed", "stopping", "stopped"};
+constexpr std::array state_words = {"starting", "running",     "recovering", "away",
+                                    "waiting",  "quarantined", "stopping",   "stopped"};
+constexpr std::chrono::milliseconds life_check{250};
+// Until a new worker shows its first sign of life: a loaded machine may take long to start a process.
+constexpr std::chrono::seconds first_sign{10};
+constexpr int device_thread_factor = 5;
+
+// The kernel's end of the mount: false when somebody has unmounted or aborted it.
+bool connected(int fuse) {
+    pollfd ready{fuse, 0, 0};
+    return ::poll(&ready, 1, 0) == 0;
+}
 
 }  // namespace
 
@@ -28,9 +41,10 @@ ManagedDevice::ManagedDevice(DeviceServices& services, Description description, 
 
 ManagedDevice::~ManagedDevice() {
     services_.loop.cancel(timer_);
+    services_.loop.cancel(life_timer_);
     worker_.reset();
     if (!folder_path_.empty()) {
-        unmount_folder();
+        unmount_folder(ENODEV);
         services_.root.remove_link(description_.id);
         services_.root.remove_folder(description_.name);
     }
@@ -45,6 +59,17 @@ void ManagedDevice::emit(const std::string& event, const std::string& detail) {
     services_.event(line);
 }
 
+// With how long the driver took from its launch, in milliseconds.
+void ManagedDevice::emit_started(const std::string& event) {
+    const std::chrono::duration<double, std::milli> took = Deadline::Clock::now() - launched_;
+    services_.event({{"event", event},
+                     {"name", description_.name},
+                     {"id", description_.id},
+                     {"driver", description_.driver},
+                     {"pid", worker_ ? worker_->pid() : 0},
+                     {"start_ms", std::round(took.count() * 100) / 100}});
+}
+
 void ManagedDevice::set_state(State state) {
     state_ = state;
     log::info(description_.name + ": " + state_text());
@@ -52,7 +77,7 @@ void ManagedDevice::set_state(State state) {
 
 std::string ManagedDevice::state_text() const {
     std::string text = state_words[static_cast<std::size_t>(state_)];
-    if ((state_ == State::failed || state_ == State::waiting) && !last_error_.empty()) {
+    if ((state_ == State::quarantined || state_ == State::waiting) && !last_error_.empty()) {
         text += ": " + last_error_;
     }
     return text;
@@ -70,10 +95,13 @@ Result<void> ManagedDevice::start() {
 
 void ManagedDevice::begin() {
     timer_ = 0;
-    set_state(State::starting);
-    if (const auto mounted = mount(); !mounted) {
-        restart_later(mounted.error().text());
-        return;
+    if (!fuse_) {
+        set_state(State::starting);
+        one_by_one_ = mount_anew_ = false;
+        if (const auto mounted = mount(); !mounted) {
+            could_not_start(mounted.error().text());
+            return;
+        }
     }
     open_device();
 }
@@ -83,6 +111,7 @@ Result<void> ManagedDevice::mount() {
     options.subtype = "plugfs-" + description_.driver;
     PLUGFS_ASSIGN(fuse_, mount_fuse(folder_path_, options));
     PLUGFS_ASSIGN(vault_, VaultMapping::create(vault_fd_));
+    requests_.emplace(fuse_.get(), *vault_);
     PLUGFS_TRY(record_init(fuse_.get(), vault_->header()));
     // The mount table, not stat(2): that would ask the mount, which nobody serves yet.
     for (const auto& entry : mounts_below(folder_path_)) {
@@ -91,13 +120,18 @@ Result<void> ManagedDevice::mount() {
     return {};
 }
 
-void ManagedDevice::unmount_folder() {
+void ManagedDevice::unmount_folder(int error) {
     if (fuse_) {
+        // With a worker it is the worker that answers, until it is told otherwise.
+        if (!worker_ && requests_) {
+            requests_->answer_all(error);
+        }
         if (const auto done = unmount(folder_path_); !done) {
             log::warning(done.error().text());
         }
-        fuse_.reset();
     }
+    requests_.reset();
+    fuse_.reset();
     vault_.reset();
     vault_fd_.reset();
 }
@@ -110,7 +144,7 @@ void ManagedDevice::open_device() {
             if (socket) {
                 launch_worker(std::move(*socket));
             } else {
-                restart_later(socket.error().text());
+                could_not_start(socket.error().text());
             }
         });
         return;
@@ -124,7 +158,7 @@ void ManagedDevice::open_device() {
     if (errno == EACCES) {
         why += "; run plugfsd as root, or give your user access with a udev rule";
     }
-    restart_later(why);
+    could_not_start(why);
 }
 
 void ManagedDevice::launch_worker(UniqueFd device) {
@@ -136,6 +170,8 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     plan.vault = vault_fd_.get();
     plan.start = services_.start_message;
     plan.start["transport"] = description_.location.endpoint ? "usbredir" : "usbfs";
+    plan.start["one_by_one"] = one_by_one_;
+    plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
     if (services_.drop_user) {
         plan.user = worker_user(description_.number);
     }
@@ -149,8 +185,15 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     auto worker = Worker::create(services_.loop, plan, std::move(events));
     if (worker) {
         worker_ = std::move(*worker);
+        killed_because_.clear();
+        said_failed_ = false;
+        const auto now = Deadline::Clock::now();
+        launched_ = now;
+        fuse_pulse_ = {vault_->header().heartbeat.load(), now, false};
+        device_pulse_ = {vault_->header().device_heartbeat.load(), now, false};
+        watch_life();
     } else {
-        restart_later(worker.error().text());
+        could_not_start(worker.error().text());
     }
 }
 
@@ -160,53 +203,217 @@ void ManagedDevice::on_message(const json& message) {
         const auto found = message.find(field);
         return found != message.end() && found->is_string() ? found->get<std::string>().substr(0, 500) : std::string();
     };
-    if (type == "ready" && state_ == State::starting) {
+    if (type == "ready" && (state_ == State::starting || state_ == State::recovering)) {
         driver_version_ = text("version");
+        failed_starts_ = 0;
+        const bool recovered = state_ == State::recovering;
         set_state(State::running);
-        emit("ready");
+        emit_started(recovered ? "recovered" : "ready");
     } else if (type == "failed") {
+        said_failed_ = true;
         last_error_ = text("stage") + ": " + text("detail");
+        // The driver is well, but this mount cannot go on.
+        mount_anew_ = text("stage") == "vault" || text("stage") == "FUSE_INIT";
         log::error(description_.name + ": the driver could not start: " + last_error_);
         if (worker_) {
             worker_->stop(stop_grace);
         }
-    } else if (type == "gone" && (state_ == State::running || state_ == State::starting)) {
+    } else if (type == "gone" && state_ != State::stopping) {
         // Not from inside the worker's own callback: the answer may be to destroy it.
         services_.loop.cancel(timer_);
         timer_ = services_.loop.after(std::chrono::milliseconds(0), [this] {
             timer_ = 0;
-            events_.vanished(*this);
+            leave();
         });
     }
+}
+
+void ManagedDevice::watch_life() {
+    services_.loop.cancel(life_timer_);
+    life_timer_ = 0;
+    const auto limit = services_.recovery.hang_time;
+    if (!worker_ || !vault_ || limit.count() == 0) {
+        return;
+    }
+    const auto now = Deadline::Clock::now();
+    const auto still = [now](Pulse& pulse, std::uint64_t count) {
+        if (count != pulse.count) {
+            pulse = {count, now, true};
+        }
+        return now - pulse.since;
+    };
+    const auto& header = vault_->header();
+    const auto allowed = [](const Pulse& pulse, std::chrono::milliseconds usual) {
+        return pulse.beats ? usual : std::max<std::chrono::milliseconds>(usual, first_sign);
+    };
+    const auto fuse_still = still(fuse_pulse_, header.heartbeat.load(std::memory_order_relaxed));
+    const auto device_still = still(device_pulse_, header.device_heartbeat.load(std::memory_order_relaxed));
+    if (fuse_still > allowed(fuse_pulse_, limit) ||
+        device_still > allowed(device_pulse_, device_thread_factor * limit)) {
+        killed_because_ = "the driver hung, and was killed";
+        log::error(description_.name + ": " + killed_because_);
+        worker_->kill();
+        return;
+    }
+    life_timer_ = services_.loop.after(life_check, [this] {
+        life_timer_ = 0;
+        watch_life();
+    });
 }
 
 void ManagedDevice::on_ended(const std::string& how) {
     worker_.reset();
     if (state_ == State::stopping) {
         finish_stop();
+    } else if (state_ == State::away || state_ == State::quarantined) {
         return;
+    } else if (std::exchange(replacing_, false)) {
+        // What it left is no suspect.
+        one_by_one_ = false;
+        take_over(std::chrono::milliseconds(0));
+    } else if (said_failed_) {
+        crashed(last_error_);
+    } else {
+        crashed(killed_because_.empty() ? "the driver ended: " + how : killed_because_);
     }
-    ++restarts_;
-    restart_later(last_error_.empty() || state_ == State::running ? "the driver ended: " + how : last_error_);
 }
 
-void ManagedDevice::restart_later(const std::string& why) {
-    services_.loop.cancel(timer_);
-    last_error_ = why;
-    emit("crash", why);
-    unmount_folder();
+bool ManagedDevice::can_take_over() const {
+    return services_.recovery.takeover && !mount_anew_ && fuse_ && connected(fuse_.get());
+}
+
+bool ManagedDevice::too_many_ends() {
     const auto now = Deadline::Clock::now();
     ends_.push_back(now);
-    while (ends_.front() + end_window < now) {
+    while (ends_.front() + services_.recovery.crash_window < now || ends_.size() > end_limit) {
         ends_.pop_front();
     }
-    if (ends_.size() >= end_limit) {
-        set_state(State::failed);
-        emit("failed", why);
+    return services_.recovery.crash_limit != 0 && ends_.size() >= services_.recovery.crash_limit;
+}
+
+void ManagedDevice::crashed(const std::string& why) {
+    services_.loop.cancel(timer_);
+    timer_ = 0;
+    ++restarts_;
+    last_error_ = why;
+    emit("crash", why);
+    if (too_many_ends()) {
+        quarantine(why);
         return;
     }
+    const auto delay = next_delay();
+    if (can_take_over()) {
+        // One that could not start has tried none of them.
+        one_by_one_ = said_failed_ ? one_by_one_ : requests_->after_crash();
+        take_over(delay);
+        return;
+    }
+    unmount_folder(EIO);
+    emit("remount", why);
     set_state(State::waiting);
-    timer_ = services_.loop.after(restart_delays[ends_.size() - 1], [this] { begin(); });
+    timer_ = services_.loop.after(delay, [this] { begin(); });
+}
+
+void ManagedDevice::take_over(std::chrono::milliseconds delay) {
+    set_state(State::recovering);
+    timer_ = services_.loop.after(delay, [this] { begin(); });
+}
+
+// No worker could be launched: the device cannot be opened, nobody answers, the program is not there.
+void ManagedDevice::could_not_start(const std::string& why) {
+    services_.loop.cancel(timer_);
+    timer_ = 0;
+    last_error_ = why;
+    emit("crash", why);
+    if (too_many_ends()) {
+        quarantine(why);
+        return;
+    }
+    // A first start has nothing to keep; a successor has requests that wait.
+    if (state_ != State::recovering) {
+        unmount_folder(EIO);
+        set_state(State::waiting);
+    }
+    timer_ = services_.loop.after(next_delay(), [this] { begin(); });
+}
+
+// The first restart is at once; with every start that fails the next comes later.
+std::chrono::milliseconds ManagedDevice::next_delay() {
+    const auto delay = restart_delays[std::min<std::size_t>(failed_starts_, restart_delays.size() - 1)];
+    ++failed_starts_;
+    return delay;
+}
+
+void ManagedDevice::quarantine(const std::string& why) {
+    unmount_folder(EIO);
+    set_state(State::quarantined);
+    emit("quarantined", why);
+}
+
+bool ManagedDevice::restart() {
+    if (state_ == State::quarantined || state_ == State::waiting) {
+        services_.loop.cancel(timer_);
+        ends_.clear();
+        failed_starts_ = 0;
+        begin();
+        return true;
+    }
+    if (state_ != State::running || !worker_) {
+        return false;
+    }
+    emit("restart");
+    replacing_ = true;
+    worker_->stop(stop_grace);
+    return true;
+}
+
+void ManagedDevice::leave() {
+    if (state_ == State::away || state_ == State::stopping || state_ == State::stopped) {
+        return;
+    }
+    services_.loop.cancel(timer_);
+    timer_ = 0;
+    // It comes and goes without ever getting as far as to serve: that has its limit, too.
+    if (state_ == State::recovering && too_many_ends()) {
+        if (worker_) {
+            worker_->kill();
+        }
+        quarantine("the device comes and goes");
+        return;
+    }
+    const bool wait = services_.recovery.grace.count() > 0 && fuse_ && services_.recovery.takeover;
+    if (!wait) {
+        timer_ = services_.loop.after(std::chrono::milliseconds(0), [this] {
+            timer_ = 0;
+            events_.vanished(*this);
+        });
+        return;
+    }
+    set_state(State::away);
+    emit("away");
+    connector_.reset();
+    if (worker_) {
+        worker_->kill();
+    }
+    timer_ = services_.loop.after(services_.recovery.grace, [this] {
+        timer_ = 0;
+        events_.vanished(*this);
+    });
+    events_.left(*this);
+}
+
+void ManagedDevice::come_back(DeviceLocation location) {
+    services_.loop.cancel(timer_);
+    description_.location = std::move(location);
+    emit("back");
+    if (worker_) {
+        // Killed, but not reaped yet: its end brings the successor.
+        set_state(State::recovering);
+        replacing_ = true;
+    } else {
+        one_by_one_ = false;
+        take_over(std::chrono::milliseconds(0));
+    }
 }
 
 void ManagedDevice::stop() {
@@ -215,8 +422,9 @@ void ManagedDevice::stop() {
     }
     set_state(State::stopping);
     services_.loop.cancel(timer_);
+    timer_ = 0;
     connector_.reset();
-    unmount_folder();
+    unmount_folder(ENODEV);
     if (worker_) {
         worker_->stop(stop_grace);
     } else {

@@ -1,11 +1,19 @@
 // ManagedDevice: one device, from its folder's appearance to its end.
 //
-//   starting    the folder is mounted and a worker is on its way to serving it
-//   running     the worker has said that it is ready
-//   waiting     the worker has ended without being told to; the folder is unmounted and another start follows, later
-//   each time failed      it has ended too often (5 times in 60 seconds): the folder is there and empty until the
-//   device is plugged in anew stopping    unmounted; the worker has been told to close the device and to end stopped
-//   nothing is left but the object
+//   starting     the folder is mounted and the first worker is on its way to serving it
+//   running      the worker has said that it is ready
+//   recovering   the worker has crashed, was killed because it hung, or is being replaced: the mount stays, and a
+//                successor is on its way to taking it over; requests wait
+//   away         the device is unplugged: the mount stays for a grace time, requests wait, in case it comes back
+//   waiting      the folder is not mounted; another start follows, later each time
+//   quarantined  the worker has crashed too often: the folder is there and empty until somebody says restart(), or the
+//                device is plugged in anew
+//   stopping     unmounted; the worker has been told to close the device and to end
+//   stopped      nothing is left but the object
+//
+// After a crash in running or recovering the way down is: takeover by a successor; where that cannot be, the folder is
+// mounted anew (what was open fails, the next open works); quarantine. Requests never wait for longer than that takes:
+// whatever ends the takeover answers them.
 //
 // The device's descriptor is opened anew for every worker, so the kernel cancels what the last one left in flight.
 #pragma once
@@ -17,6 +25,8 @@
 #include "supervisor/manifest.h"
 #include "supervisor/mount.h"
 #include "supervisor/mount_root.h"
+#include "supervisor/pending_requests.h"
+#include "supervisor/recovery_options.h"
 #include "supervisor/worker.h"
 
 #include <deque>
@@ -34,6 +44,7 @@ struct DeviceServices {
     std::string driver_directory;
     bool drop_user = false;                            // started as root: workers become users of their own
     std::function<void(const nlohmann::json&)> event;  // to .control/events
+    RecoveryOptions recovery;
 };
 
 // Where the device is: a usbfs node under /dev, or an endpoint.
@@ -44,7 +55,7 @@ struct DeviceLocation {
 
 class ManagedDevice {
   public:
-    enum class State : std::uint8_t { starting, running, waiting, failed, stopping, stopped };
+    enum class State : std::uint8_t { starting, running, recovering, away, waiting, quarantined, stopping, stopped };
 
     struct Description {
         unsigned number = 0;  // counts up over the supervisor's life; also gives the worker its user
@@ -56,9 +67,10 @@ class ManagedDevice {
         std::string executable;
     };
 
-    // `vanished` is called (from the event loop) when the worker says that the device has gone; `stopped` when stop()
-    // is done.
+    // All are called from the event loop. `left`: the worker says that the device has gone, and it is waited for;
+    // `vanished`: it has not come back in time; `stopped`: stop() is done.
     struct Events {
+        std::function<void(ManagedDevice&)> left;
         std::function<void(ManagedDevice&)> vanished;
         std::function<void(ManagedDevice&)> stopped;
     };
@@ -70,6 +82,13 @@ class ManagedDevice {
 
     // Makes the folder and the link and starts the first worker. An error: no folder could be made.
     Result<void> start();
+    // The device is unplugged: waits for come_back() for the grace time.
+    void leave();
+    // It is there again, perhaps under another node: a successor takes over. Only while away.
+    void come_back(DeviceLocation location);
+    // Replaces the worker, with open files and requests going on; or begins again when quarantined or waiting. False:
+    // not now, the device is on its way from one state to another.
+    bool restart();
     // Unmounts, has the worker close the device, removes the folder. Events::stopped follows.
     void stop();
 
@@ -85,15 +104,24 @@ class ManagedDevice {
   private:
     void begin();
     Result<void> mount();
-    void unmount_folder();
+    // Whoever waits gets `error`.
+    void unmount_folder(int error);
     void open_device();
     void launch_worker(UniqueFd device);
     void on_message(const nlohmann::json& message);
     void on_ended(const std::string& how);
-    void restart_later(const std::string& why);
+    void crashed(const std::string& why);
+    void take_over(std::chrono::milliseconds delay);
+    [[nodiscard]] bool can_take_over() const;
+    void could_not_start(const std::string& why);
+    std::chrono::milliseconds next_delay();
+    void quarantine(const std::string& why);
+    [[nodiscard]] bool too_many_ends();
+    void watch_life();
     void finish_stop();
     void set_state(State state);
     void emit(const std::string& event, const std::string& detail = {});
+    void emit_started(const std::string& event);
 
     DeviceServices& services_;
     Description description_;
@@ -105,7 +133,24 @@ class ManagedDevice {
     std::optional<VaultMapping> vault_;
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<Worker> worker_;
+    std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
+    EventLoop::Timer life_timer_ = 0;
+    // A counter in the vault, and since when it has stood still.
+    struct Pulse {
+        std::uint64_t count = 0;
+        Deadline::Clock::time_point since;
+        bool beats = false;  // it has, since the worker was launched
+    };
+    Deadline::Clock::time_point launched_;  // the worker
+    Pulse fuse_pulse_;
+    Pulse device_pulse_;
+    bool said_failed_ = false;    // the worker could not start, and said why
+    unsigned failed_starts_ = 0;  // in a row
+    bool one_by_one_ = false;     // the next worker is to try what is pending one by one
+    bool mount_anew_ = false;     // the worker has said that it cannot take this mount over
+    bool replacing_ = false;      // the worker's end was asked for by restart()
+    std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
     unsigned restarts_ = 0;
     std::string driver_version_;

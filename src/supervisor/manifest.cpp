@@ -61,7 +61,7 @@ Result<void> ManifestReader::only(const json& object, const std::string& pointer
     for (const auto& [key, value] : object.items()) {
         const auto& name = key;
         if (std::none_of(known.begin(), known.end(), [&](const char* item) { return name == item; })) {
-            return complaint(pointer + "/" + key, "no such field");
+            return complaint(std::string(pointer).append("/").append(key), "no such field");
         }
     }
     return {};

@@ -54,6 +54,46 @@ Result<Number> parse_number(const std::string& what, std::string_view text, int 
     return value;
 }
 
+// Seconds with up to three decimals: "2", "0.5".
+Result<std::chrono::milliseconds> parse_seconds(const std::string& what, std::string_view text) {
+    constexpr double longest = 86'400;
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value <= longest)) {
+        return fail(EINVAL, what, plugfs::quoted(text) + " is no number of seconds up to a day");
+    }
+    return std::chrono::milliseconds(static_cast<std::int64_t>(value * 1000));
+}
+
+// -o crash_limit=5/60: crashes, and seconds; 0: no limit.
+Result<void> parse_crash_limit(std::string_view value, RecoveryOptions& recovery) {
+    const auto slash = value.find('/');
+    PLUGFS_ASSIGN(recovery.crash_limit, parse_number<unsigned>("-o crash_limit", value.substr(0, slash), 10, 100));
+    if (slash != std::string_view::npos) {
+        PLUGFS_ASSIGN(const auto seconds,
+                      parse_number<unsigned>("-o crash_limit", value.substr(slash + 1), 10, 86'400));
+        recovery.crash_window = std::chrono::seconds(seconds);
+    }
+    return {};
+}
+
+Result<void> parse_recovery_option(std::string_view name, std::string_view value, RecoveryOptions& recovery) {
+    if (name == "recovery" && (value == "takeover" || value == "remount")) {
+        recovery.takeover = value == "takeover";
+    } else if (name == "crash_limit") {
+        return parse_crash_limit(value, recovery);
+    } else if (name == "grace") {
+        PLUGFS_ASSIGN(recovery.grace, parse_seconds("-o grace", value));
+    } else if (name == "hang_time") {
+        PLUGFS_ASSIGN(recovery.hang_time, parse_seconds("-o hang_time", value));
+    } else if (name == "recovery") {
+        return fail(EINVAL, "-o recovery", "takeover or remount, not " + plugfs::quoted(value));
+    } else {
+        return fail(EINVAL, "-o " + std::string(name), "no such option; see plugfsd --help");
+    }
+    return {};
+}
+
 Result<void> parse_mount_option(std::string_view word, Options& options) {
     const auto equals = word.find('=');
     const auto name = word.substr(0, equals);
@@ -67,7 +107,7 @@ Result<void> parse_mount_option(std::string_view word, Options& options) {
     } else if (name == "umask") {
         PLUGFS_ASSIGN(options.umask, parse_number<mode_t>("-o umask", value, 8, 0777));
     } else {
-        return fail(EINVAL, "-o " + std::string(word), "no such option; see plugfsd --help");
+        return parse_recovery_option(name, value, options.recovery);
     }
     return {};
 }
@@ -181,6 +221,10 @@ Serves every USB media device that is plugged in as a folder under MOUNTPOINT.
   -o OPTION[,OPTION...]  allow_other    let other users in
                          uid=N, gid=N   owner of the files
                          umask=MODE     permissions to take away (octal, 022)
+                         recovery=remount  mount anew after a crash instead of taking over
+                         crash_limit=N/S   leave a device alone after N crashes in S seconds (5/60; 0: never)
+                         grace=S        wait so long for an unplugged device to come back (5)
+                         hang_time=S    a driver without a sign of life for so long is replaced (2)
       --manifests DIR    where drivers say which devices they are for
       --drivers DIR      where driver programs are
       --state-dir DIR    where names of devices are remembered

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "supervisor/endpoint.h"
+#include "supervisor/recovery_options.h"
 
 #include <plugfs/driver.h>
 #include <plugfs/result.h>
@@ -29,6 +30,7 @@ struct Options {
     std::string log_file;  // daemon only; empty: the system log
     std::string pid_file;
     LogLevel log_level = LogLevel::info;
+    RecoveryOptions recovery;
     bool local_devices = true;
     bool show_help = false;
     bool show_version = false;

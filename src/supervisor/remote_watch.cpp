@@ -72,11 +72,13 @@ void RemoteWatch::probe_ended(const std::string& how) {
     loop_.cancel(timer_);
     timer_ = 0;
     probe_.reset();
-    if (!identity_) {
+    const auto identity = std::exchange(identity_, std::nullopt);
+    if (!identity) {
         try_later("the device did not say who it is (probe: " + how + ")");
-    } else if (!found_(endpoint_, *identity_)) {
-        try_later("no driver for " + stable_id(*identity_, "") + plugfs::quoted(identity_->product));
+    } else if (!found_(endpoint_, *identity)) {
+        try_later("no driver for " + stable_id(*identity, "") + plugfs::quoted(identity->product));
     } else {
+        looking_ = false;
         attempts_ = 0;
         last_problem_.clear();
     }
@@ -93,6 +95,9 @@ void RemoteWatch::try_later(const std::string& why) {
 }
 
 void RemoteWatch::device_gone() {
+    if (std::exchange(looking_, true)) {
+        return;
+    }
     loop_.cancel(timer_);
     attempts_ = 0;
     timer_ = loop_.after(first_delay, [this] { connect(); });

@@ -29,7 +29,7 @@ class RemoteWatch {
     RemoteWatch(const RemoteWatch&) = delete;
     RemoteWatch& operator=(const RemoteWatch&) = delete;
 
-    // The device that was found there has gone: look again.
+    // The device that was found there has gone: look again. (When it is being looked for already: nothing.)
     void device_gone();
 
     [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
@@ -48,6 +48,7 @@ class RemoteWatch {
     std::unique_ptr<Worker> probe_;
     std::optional<DeviceIdentity> identity_;
     EventLoop::Timer timer_ = 0;
+    bool looking_ = true;
     unsigned attempts_ = 0;
     std::string last_problem_;  // logged once, not at every attempt
 };

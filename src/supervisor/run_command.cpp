@@ -1,5 +1,7 @@
 #include "supervisor/run_command.h"
 
+#include "supervisor/argument_list.h"
+
 #include "common/unique_fd.h"
 
 #include <fcntl.h>
@@ -11,22 +13,11 @@
 #include <array>
 #include <csignal>
 
-extern char** environ;
-
 namespace plugfs {
 
 namespace {
 
 constexpr std::size_t output_limit = 4096;
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> list;
-    for (auto& string : strings) {
-        list.push_back(string.data());
-    }
-    list.push_back(nullptr);
-    return list;
-}
 
 // Reads until the other side closes; false at the deadline.
 bool read_all(int fd, Deadline deadline, std::string& output) {
@@ -72,8 +63,8 @@ Result<std::string> run_command(const Command& command, Deadline deadline) {
         variables.push_back(command.inherited_variable + "=" + std::to_string(child_number));
     }
     auto arguments = command.arguments;
-    const auto argument_pointers = pointers(arguments);
-    const auto variable_pointers = pointers(variables);
+    const auto argument_pointers = argument_list(arguments);
+    const auto variable_pointers = argument_list(variables);
     pid_t pid = -1;
     const int status = ::posix_spawnp(&pid, arguments.front().c_str(), &actions, nullptr, argument_pointers.data(),
                                       variable_pointers.data());

@@ -37,8 +37,14 @@ Result<void> Supervisor::set_up() {
     PLUGFS_ASSIGN(root_, MountRoot::create(options_.mount_point));
     PLUGFS_TRY(set_up_control());
     const bool root = ::geteuid() == 0;
-    services_.emplace(DeviceServices{
-        *loop_, *root_, {}, {}, options_.driver_directory, root, [this](const json& event) { emit(event); }});
+    services_.emplace(DeviceServices{*loop_,
+                                     *root_,
+                                     {},
+                                     {},
+                                     options_.driver_directory,
+                                     root,
+                                     [this](const json& event) { emit(event); },
+                                     options_.recovery});
     services_->mount_options.allow_other = options_.allow_other;
     services_->start_message = {{"type", "start"},
                                 {"version", worker::contract_version},
@@ -158,17 +164,24 @@ void Supervisor::reconcile() {
     }
     for (auto& [key, device] : devices_) {
         if (!device->description().location.endpoint && occurrences.count(key) == 0) {
-            device->stop();
+            device->leave();
         }
     }
     std::erase_if(without_driver_, [&](const std::string& key) { return occurrences.count(key) == 0; });
     for (const auto& device : present) {
-        // Without interfaces it is not configured yet; the kernel will say more.
-        if (devices_.count(device.occurrence()) != 0 || device.identity.interfaces.empty()) {
+        const DeviceLocation location{"/dev/" + device.node(), std::nullopt};
+        if (const auto served = devices_.find(device.occurrence()); served != devices_.end()) {
+            // The worker was told that it is gone, and the kernel says that it is not.
+            if (served->second->state() == ManagedDevice::State::away) {
+                served->second->come_back(location);
+            }
             continue;
         }
-        const bool known =
-            start_device(device.occurrence(), device.identity, device.port, {"/dev/" + device.node(), std::nullopt});
+        // Without interfaces it is not configured yet; the kernel will say more.
+        if (device.identity.interfaces.empty()) {
+            continue;
+        }
+        const bool known = start_device(device.occurrence(), device.identity, device.port, location);
         if (!known && without_driver_.insert(device.occurrence()).second) {
             log::info("no driver for " + stable_id(device.identity, device.port) + " " +
                       plugfs::quoted(device.identity.product));
@@ -187,6 +200,21 @@ bool Supervisor::start_device(const std::string& key, const DeviceIdentity& iden
         return false;
     }
     std::string id = stable_id(identity, where);
+    // The same device, plugged in again before its folder went? (Not if another driver is for it by now.)
+    const auto away = std::find_if(devices_.begin(), devices_.end(), [&](const auto& item) {
+        return item.second->state() == ManagedDevice::State::away && item.second->description().id == id &&
+               item.second->description().driver == manifest->name;
+    });
+    if (away != devices_.end()) {
+        auto node = devices_.extract(away);
+        node.key() = key;
+        devices_.insert(std::move(node)).position->second->come_back(std::move(location));
+        return true;
+    }
+    if (const auto other = devices_.find(key); other != devices_.end()) {
+        other->second->stop();  // in its place is another device now, which is looked at again when it has stopped
+        return false;
+    }
     // Two devices may lie that they are the same one: the place tells them apart.
     if (std::any_of(devices_.begin(), devices_.end(),
                     [&](const auto& item) { return item.second->description().id == id; })) {
@@ -203,7 +231,8 @@ bool Supervisor::start_device(const std::string& key, const DeviceIdentity& iden
     description.executable = manifest->executable;
     auto device = std::make_unique<ManagedDevice>(
         *services_, std::move(description),
-        ManagedDevice::Events{[this](ManagedDevice& gone) { device_vanished(gone); },
+        ManagedDevice::Events{[this](ManagedDevice& left) { device_left(left); },
+                              [this](ManagedDevice& gone) { device_vanished(gone); },
                               [this](ManagedDevice& stopped) { device_stopped(stopped); }});
     if (const auto started = device->start(); !started) {
         log::error(started.error().text());
@@ -211,6 +240,22 @@ bool Supervisor::start_device(const std::string& key, const DeviceIdentity& iden
     }
     devices_[key] = std::move(device);
     return true;
+}
+
+void Supervisor::device_left(ManagedDevice& device) {
+    if (device.description().location.endpoint) {
+        look_for(*device.description().location.endpoint);
+    } else {
+        loop_->after(look_again_delay, [this] { reconcile(); });
+    }
+}
+
+void Supervisor::look_for(const Endpoint& endpoint) {
+    for (const auto& remote : remotes_) {
+        if (remote->endpoint().text == endpoint.text) {
+            remote->device_gone();
+        }
+    }
 }
 
 void Supervisor::device_vanished(ManagedDevice& device) {
@@ -235,11 +280,7 @@ void Supervisor::device_stopped(ManagedDevice& device) {
         return;
     }
     if (endpoint) {
-        for (const auto& remote : remotes_) {
-            if (remote->endpoint().text == endpoint->text) {
-                remote->device_gone();
-            }
-        }
+        look_for(*endpoint);
     } else {
         reconcile();
     }
@@ -281,7 +322,7 @@ void Supervisor::emit(const json& event) {
     }
 }
 
-const ManagedDevice* Supervisor::find(unsigned number) const {
+ManagedDevice* Supervisor::find(unsigned number) const {
     const auto found = std::find_if(devices_.begin(), devices_.end(),
                                     [number](const auto& item) { return item.second->description().number == number; });
     return found == devices_.end() ? nullptr : found->second.get();
@@ -314,8 +355,18 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
             return device->last_error() + "\n";
         case ControlFile::log:
             return device->log().text();
+        case ControlFile::restart:
+            return {};
     }
     return {};
+}
+
+int Supervisor::control_command(unsigned number, ControlFile file) {
+    ManagedDevice* device = find(number);
+    if (device == nullptr || file != ControlFile::restart) {
+        return device == nullptr ? ENODEV : EINVAL;
+    }
+    return device->restart() ? 0 : EBUSY;
 }
 
 }  // namespace plugfs

@@ -25,12 +25,15 @@ class Supervisor : public ControlSource {
     // Everything mounted and listening. An error names what could not be set up.
     static Result<std::unique_ptr<Supervisor>> create(const Options& options);
     ~Supervisor() override;
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
 
     // Serves until SIGTERM or SIGINT, then takes everything down.
     void run();
 
     [[nodiscard]] std::vector<Device> control_devices() const override;
     [[nodiscard]] std::string control_content(unsigned number, ControlFile file) const override;
+    int control_command(unsigned number, ControlFile file) override;
 
   private:
     explicit Supervisor(const Options& options);
@@ -45,11 +48,13 @@ class Supervisor : public ControlSource {
     // `key` tells one plugging-in from the next: an occurrence of a local device, or an endpoint.
     bool start_device(const std::string& key, const DeviceIdentity& identity, const std::string& where,
                       DeviceLocation location);
+    void device_left(ManagedDevice& device);
     void device_vanished(ManagedDevice& device);
+    void look_for(const Endpoint& endpoint);
     void device_stopped(ManagedDevice& device);
     void shut_down();
     void emit(const nlohmann::json& event);
-    [[nodiscard]] const ManagedDevice* find(unsigned number) const;
+    [[nodiscard]] ManagedDevice* find(unsigned number) const;
 
     Options options_;
     EventLog events_;

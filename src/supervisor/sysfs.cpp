@@ -56,6 +56,7 @@ std::vector<InterfaceIdentity> interfaces_of(const fs::path& device, const std::
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<InterfaceIdentity> interfaces;
+    interfaces.reserve(found.size());
     for (auto& [name, interface] : found) {
         interfaces.push_back(std::move(interface));
     }

@@ -22,6 +22,9 @@ constexpr std::size_t line_limit = 1000;
 constexpr int messages_per_turn = 64;
 constexpr int log_reads_per_turn = 4;
 constexpr std::size_t locked_memory = std::size_t{64} << 20U;
+// A driver that leaks or is told to allocate without end meets this, not the whole machine. A million files take 300
+// MiB.
+constexpr std::size_t data_memory = std::size_t{1} << 30U;
 
 }  // namespace
 
@@ -40,6 +43,7 @@ Result<std::unique_ptr<Worker>> Worker::create(EventLoop& loop, const WorkerPlan
     launch_plan.executable = plan.executable;
     launch_plan.user = plan.user;
     launch_plan.locked_memory = locked_memory;
+    launch_plan.data_memory = data_memory;
     launch_plan.descriptors = {{log_write.get(), 1}, {log_write.get(), 2}, {ends.second.get(), worker::control_fd}};
     for (const auto& [ours, number] : {std::pair(plan.fuse, worker::fuse_fd), std::pair(plan.device, worker::device_fd),
                                        std::pair(plan.vault, worker::vault_fd)}) {

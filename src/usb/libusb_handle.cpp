@@ -1,5 +1,6 @@
 // Opening, and the event loop; see the header.
 #include "usb/libusb_handle.h"
+#include "usb/wait.h"
 
 #include "common/log.h"
 
@@ -107,8 +108,8 @@ Result<bool> LibusbHandle::poll_events(Deadline deadline, int wake_fd) {
     }
     libusb_free_pollfds(list);
     fds.push_back({wake_fd, POLLIN, 0});
-    const int ready = ::poll(fds.data(), fds.size(), deadline.remaining_ms());
-    if (ready < 0 && errno != EINTR) {
+    const int ready = wait_for(fds, deadline);
+    if (ready < 0) {
         return fail(EIO, "usbfs", std::string("poll: ") + std::strerror(errno));
     }
     if (ready <= 0) {

@@ -1,5 +1,6 @@
 // The socket, the library and its callbacks; see the header.
 #include "usb/usbredir_stream.h"
+#include "usb/wait.h"
 
 #include "common/log.h"
 
@@ -261,8 +262,8 @@ Result<bool> UsbredirStream::wait(Deadline deadline, int wake_fd) {
     const bool sending = usbredirparser_has_data_to_write(parser_) > 0;
     std::array<pollfd, 2> fds{
         {{socket_.get(), static_cast<short>(POLLIN | (sending ? POLLOUT : 0)), 0}, {wake_fd, POLLIN, 0}}};
-    const int ready = ::poll(fds.data(), fds.size(), deadline.remaining_ms());
-    if (ready < 0 && errno != EINTR) {
+    const int ready = wait_for(fds, deadline);
+    if (ready < 0) {
         return fail(EIO, "usbredir", std::string("poll: ") + std::strerror(errno));
     }
     return ready > 0 && fds[1].revents != 0;

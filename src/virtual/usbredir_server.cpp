@@ -14,6 +14,10 @@ namespace plugfs::virtual_usb {
 
 namespace {
 
+std::uint8_t known_or_invalid(bool known) {
+    return known ? usb_redir_success : usb_redir_inval;
+}
+
 constexpr std::size_t waiting_limit = 256;
 constexpr std::size_t request_limit = std::size_t{16} << 20U;
 
@@ -125,7 +129,7 @@ void UsbredirServer::set_callbacks() {
     };
     parser_->set_alt_setting_func = [](void* at, std::uint64_t id, usb_redir_set_alt_setting_header* header) {
         const bool known = header->alt == 0 && header->interface < self(at).device_.description().interfaces.size();
-        usb_redir_alt_setting_status_header status{known ? usb_redir_success : usb_redir_inval, header->interface, 0};
+        usb_redir_alt_setting_status_header status{known_or_invalid(known), header->interface, 0};
         usbredirparser_send_alt_setting_status(self(at).parser_, id, &status);
     };
     parser_->get_alt_setting_func = [](void* at, std::uint64_t id, usb_redir_get_alt_setting_header* header) {
@@ -136,8 +140,7 @@ void UsbredirServer::set_callbacks() {
                                                  usb_redir_start_interrupt_receiving_header* header) {
         const bool known = self(at).endpoint(header->endpoint) != nullptr && (header->endpoint & 0x80U) != 0;
         self(at).receiving_[header->endpoint] = known;
-        usb_redir_interrupt_receiving_status_header status{known ? usb_redir_success : usb_redir_inval,
-                                                           header->endpoint};
+        usb_redir_interrupt_receiving_status_header status{known_or_invalid(known), header->endpoint};
         usbredirparser_send_interrupt_receiving_status(self(at).parser_, id, &status);
     };
     parser_->stop_interrupt_receiving_func = [](void* at, std::uint64_t id,

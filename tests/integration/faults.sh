@@ -16,6 +16,8 @@ ls -R "$bad" >/dev/null
 # Each fault: reading fails with EIO, in time, and names the operation; without the fault everything is as before.
 for fault in stall-data stall-response short-data wrong-transaction-id wrong-container-type long-length short-length; do
     tell bad "fault $fault" >/dev/null
+    # If the device has to be brought back by a new session, what is open must be found again.
+    tell bad "fault new-handles" >/dev/null
     begin=$(date +%s)
     timeout 60 dd if="$bad/big.bin" of=/dev/null bs=64k iflag=direct count=1 2>"$work/err"
     status=$?

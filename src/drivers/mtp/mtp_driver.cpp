@@ -280,7 +280,7 @@ Entry MtpDriver::entry_for(Key key, const ObjectInfo& object) {
 
 Result<std::size_t> MtpDriver::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
     Catalogue::Object object;
-    const auto got = attempt([&]() -> Result<std::size_t> {
+    auto got = attempt([&]() -> Result<std::size_t> {
         PLUGFS_ASSIGN(object, resolve(file));
         return reader_->read(object.handle, object.size, offset, out);
     });

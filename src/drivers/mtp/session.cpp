@@ -88,7 +88,7 @@ Result<void> Session::begin(std::uint16_t operation, ParameterList parameters, s
 }
 
 // Whatever ends a transaction early passes here, so that none is left half done, and what it was is on record.
-Result<void> Session::guarded(Result<void> result) {
+Result<void> Session::guarded(const Result<void>& result) {
     if (result) {
         return {};
     }

@@ -123,7 +123,7 @@ class Session {
     Result<void> parse_header(const ContainerHeader& header);
     Result<void> data_header(const ContainerHeader& header);
     Result<void> parse_response(std::uint32_t length);
-    Result<void> guarded(Result<void> result);  // aborts the transaction when it has failed
+    Result<void> guarded(const Result<void>& result);  // aborts the transaction when it has failed
     [[nodiscard]] Error broken(const std::string& field);
     [[nodiscard]] std::chrono::milliseconds patience() const;
 

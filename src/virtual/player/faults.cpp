@@ -26,6 +26,7 @@ const std::vector<std::pair<std::string, std::string>>& Faults::known() {
         {"hang", "no answer at all"},
         {"read-past-end-hang", "hang when a read passes an object's end"},
         {"locked", "no storage until told `unlock`"},
+        {"new-handles", "every session gives objects new handles, which the specification allows"},
         {"odd-names", "names that are no UTF-16, have a slash, or occur twice"},
         {"unplug-after", "=BYTES: close the connection after so many bytes of data (1048576)"},
     };

@@ -41,7 +41,7 @@ const ObjectStore::Storage* ObjectStore::storage(std::uint32_t id) const {
     return found == storages_.end() ? nullptr : &*found;
 }
 
-void ObjectStore::new_session() {
+void ObjectStore::new_handles() {
     for (const auto& [watch, folder] : watched_) {
         (void)::inotify_rm_watch(watch_.get(), watch);
     }

@@ -1,7 +1,7 @@
 // ObjectStore: folders of this machine as the storages of a virtual player.
 //
-// Objects get their handles when they are first listed, and new ones with each session, as real devices do. Folders
-// that were listed are watched (inotify), and what happens in them is reported. Symbolic links are not followed: the
+// Objects get their handles when they are first listed, and keep them, as on most real devices. Folders that were
+// listed are watched (inotify), and what happens in them is reported. Symbolic links are not followed: the
 // player never leaves its folders.
 #pragma once
 
@@ -50,8 +50,8 @@ class ObjectStore {
     [[nodiscard]] const std::vector<Storage>& storages() const { return storages_; }
     [[nodiscard]] const Storage* storage(std::uint32_t id) const;
 
-    // Forgets all handles.
-    void new_session();
+    // Forgets all handles and gives none of them again.
+    void new_handles();
     // The objects in a folder (0: the root) of a storage, sorted by name.
     std::vector<std::uint32_t> list(std::uint32_t storage, std::uint32_t parent);
     // Up to date with the file; null when there is none any more.

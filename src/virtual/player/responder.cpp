@@ -123,7 +123,9 @@ void Responder::execute(std::uint16_t operation, std::uint32_t transaction, cons
     if (operation == op::open_session) {
         code = session_open_ ? rc::session_already_open : rc::ok;
         if (!session_open_) {
-            store_.new_session();
+            if (faults_.on("new-handles")) {
+                store_.new_handles();
+            }
             interrupt_.clear();
         }
         session_open_ = true;

@@ -297,8 +297,6 @@ void Responder::write_property(ByteWriter& out, const StoredObject& object, std:
             out.u64le(object.size);
             break;
         case prop::object_file_name:
-            write_string(out, shown_name(object));
-            break;
         case prop::name:
             write_string(out, shown_name(object));
             break;

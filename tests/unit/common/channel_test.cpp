@@ -29,6 +29,22 @@ TEST_CASE("Channel carries messages, and says when there is none and when the ot
     CHECK(a.send({{"type", "stop"}}).error().code == EPIPE);
 }
 
+TEST_CASE("what the other side said last arrives, though it never read what we said") {
+    auto ends = Channel::create_pair();
+    REQUIRE(ends.ok());
+    Channel a(std::move(ends->first));
+    {
+        Channel b(std::move(ends->second));
+        REQUIRE(a.send({{"type", "start"}}).ok());
+        REQUIRE(b.send({{"type", "identity"}}).ok());
+    }
+    const auto message = a.receive();
+    REQUIRE(message.ok());
+    REQUIRE(message->has_value());
+    CHECK((**message)["type"] == "identity");
+    CHECK(a.receive().error().code == EPIPE);
+}
+
 TEST_CASE("Channel refuses what is no message") {
     auto ends = Channel::create_pair();
     REQUIRE(ends.ok());

@@ -70,7 +70,33 @@ TEST_CASE("a request that was being moved when the worker died is found once") {
     CHECK(RequestSlots(fixture.vault).unanswered().empty());
 }
 
-TEST_CASE("nonsense in a slot is thrown away") {
+TEST_CASE("requests that want no reply are not played again") {
+    Fixture fixture;
+    for (const std::uint32_t opcode : {FUSE_FORGET, FUSE_BATCH_FORGET, FUSE_INTERRUPT}) {
+        fuse_in_header header{};
+        header.len = sizeof header + 8;
+        header.opcode = opcode;
+        header.unique = opcode;
+        std::memcpy(fixture.vault.large_slot(opcode % large_slot_count).data(), &header, sizeof header);
+        RequestSlots slots(fixture.vault);
+        CHECK(slots.unanswered().empty());
+        CHECK(slots.damaged() == 0);
+    }
+}
+
+TEST_CASE("a successor can give up what is there, when the kernel is asked again") {
+    Fixture fixture;
+    Fixture::deliver(fixture.vault.small_slot(5), 21, 100);
+    Fixture::deliver(fixture.vault.large_slot(1), 22, 100'000);
+    RequestSlots slots(fixture.vault);
+    CHECK_FALSE(slots.find(21).empty());
+    CHECK(slots.find(23).empty());
+    slots.give_up_unanswered();
+    CHECK(slots.unanswered().empty());
+    CHECK(RequestSlots(fixture.vault).unanswered().empty());
+}
+
+TEST_CASE("nonsense in a slot is thrown away, and counted") {
     Fixture fixture;
     Fixture::deliver(fixture.vault.small_slot(0), 1, 100);
     const std::uint32_t too_long = small_slot_size + 1;
@@ -78,6 +104,7 @@ TEST_CASE("nonsense in a slot is thrown away") {
     Fixture::deliver(fixture.vault.small_slot(1), 2, 100);
     const std::uint32_t too_short = 8;
     std::memcpy(fixture.vault.small_slot(1).data(), &too_short, sizeof too_short);
+    CHECK(RequestSlots(fixture.vault).damaged() == 2);
     CHECK(RequestSlots(fixture.vault).unanswered().empty());
 }
 

@@ -133,9 +133,82 @@ TEST_CASE("after a new session entries are found again by name and identity, wit
     entry.key = 105;
     entry.persistent_identity = "A";
     entry.size = 11;
+    // With another size it is other bytes than those that somebody has open.
+    tree.reference(*tree.find(a));
     const auto again = tree.add(music, entry);
-    CHECK(again->node->inode == a);
-    CHECK(again->content_changed);
-    CHECK(again->node->version == 2);
+    CHECK(again->replaced == a);
+    CHECK(again->node->inode != a);
+    CHECK(again->appeared);
     CHECK(tree.find_key(105)->bound);
+}
+
+namespace {
+// What an observer would keep.
+struct Notes : TreeObserver {
+    std::map<std::uint64_t, NodeNote> kept;
+    void note(const NodeNote& note) override { kept[note.inode] = note; }
+    void take_back(std::uint64_t inode) override { kept.erase(inode); }
+    [[nodiscard]] std::vector<NodeNote> list() const {
+        std::vector<NodeNote> notes;
+        for (const auto& [inode, note] : kept) {
+            notes.push_back(note);
+        }
+        return notes;
+    }
+};
+}  // namespace
+
+TEST_CASE("what the kernel has references to is noted with its folders, and restored by a successor") {
+    Notes notes;
+    Tree tree;
+    tree.observe(notes);
+    auto& music = *tree.add(tree.root(), folder(1, "Music"))->node;
+    auto& album = *tree.add(music, folder(2, "Album"))->node;
+    auto entry = file(3, "a/b.mp3", 10);
+    entry.modified = 77;
+    entry.persistent_identity = "A";
+    auto& track = *tree.add(album, entry)->node;
+    (void)tree.add(album, file(4, "nobody looked at it"));
+    CHECK(notes.kept.empty());
+    tree.reference(track);
+    REQUIRE(notes.kept.size() == 3);
+    entry.size = 12;
+    (void)tree.add(album, entry);
+    CHECK(notes.kept.at(track.inode).size == 12);
+
+    Tree successor;
+    CHECK(successor.restore(notes.list()) == 3);
+    Node* found = successor.find(track.inode);
+    REQUIRE(found != nullptr);
+    CHECK_FALSE(found->bound);
+    CHECK(Tree::path(*found) == Tree::path(track));
+    CHECK(found->parent->inode == album.inode);
+    // The device's listings find it again.
+    auto& music_again = *successor.add(successor.root(), folder(101, "Music"))->node;
+    CHECK(music_again.inode == music.inode);
+    auto& album_again = *successor.add(music_again, folder(102, "Album"))->node;
+    entry.key = 103;
+    CHECK(successor.add(album_again, entry)->node == found);
+    CHECK(found->bound);
+    CHECK_FALSE(successor.add(album_again, entry)->content_changed);
+
+    tree.forget(track.inode, 1);
+    CHECK(notes.kept.count(track.inode) == 0);
+    tree.reference(track);
+    tree.remove(music);
+    CHECK(notes.kept.empty());
+}
+
+TEST_CASE("notes that do not hang together are left out") {
+    const auto note = [](std::uint64_t inode, std::uint64_t parent, std::string name, Kind kind = Kind::directory) {
+        return NodeNote{inode, parent, std::move(name), "", "", kind, 0, std::nullopt};
+    };
+    Tree tree;
+    CHECK(tree.restore({note(100, root_inode, "good"), note(101, 100, "below", Kind::file), note(102, 101, "in a file"),
+                        note(103, 104, "circle"), note(104, 103, "circle"), note(105, 999, "no parent"),
+                        note(1, root_inode, "root"), note(2, root_inode, "self"), note(106, root_inode, "a/b"),
+                        note(107, root_inode, ".."), note(108, root_inode, ""), note(109, 109, "itself"),
+                        note(UINT64_MAX, root_inode, "too large"), note(110, 100, "below")}) == 2);
+    CHECK((tree.find(101) != nullptr) != (tree.find(110) != nullptr));
+    CHECK(tree.find(103) == nullptr);
 }

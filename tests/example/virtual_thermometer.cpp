@@ -1,0 +1,148 @@
+// A virtual thermometer for the example driver: `virtual-thermometer ENDPOINT [PRODUCT SERIAL]` serves one over
+// usbredir until it is told to stop. What it measures, and what it does wrong, comes in lines on its standard input:
+//
+//   set NUMBER    the temperature, in tenths of a degree; becomes a sample and is announced
+//   count NUMBER  how many samples it claims to have
+//   short NUMBER  bytes that it cuts every answer to
+//   stall         no answers any more
+//   well          nothing is wrong any more
+
+#include "virtual/player/player.h"
+#include "virtual/usbredir_server.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <sstream>
+
+using namespace plugfs;
+using namespace plugfs::virtual_usb;
+
+namespace {
+
+class Thermometer : public VirtualDevice {
+  public:
+    Thermometer(std::string product, std::string serial_number) {
+        description_.product_id = 0x0003;
+        description_.product = std::move(product);
+        description_.serial_number = std::move(serial_number);
+        const usb::Endpoint samples{0x81, 3, 8, 6};
+        description_.interfaces = {{0, 0, 255, 0, 0, "", {samples}}};
+        for (std::int16_t tenths = 200; tenths < 300; ++tenths) {
+            samples_.push_back(tenths);
+        }
+    }
+
+    const DeviceDescription& description() const override { return description_; }
+
+    std::optional<std::vector<std::byte>> control(const usb::Setup& setup, bool in, std::span<const std::byte> /*data*/,
+                                                  std::size_t length) override {
+        if (stall_ || !in || setup.request_type != 0x40) {
+            return std::nullopt;
+        }
+        ByteWriter answer;
+        if (setup.request == 1) {
+            answer.u16le(static_cast<std::uint16_t>(samples_.back()));
+            answer.u16le(static_cast<std::uint16_t>(claimed_.value_or(samples_.size())));
+        } else if (setup.request == 2) {
+            for (std::size_t at = setup.value; at < samples_.size(); ++at) {
+                answer.u16le(static_cast<std::uint16_t>(samples_[at]));
+            }
+        } else {
+            return std::nullopt;
+        }
+        auto bytes = std::move(answer).take();
+        bytes.resize(std::min({bytes.size(), length, cut_}));
+        return bytes;
+    }
+
+    bool out(std::uint8_t /*endpoint*/, std::span<const std::byte> /*bytes*/) override { return false; }
+    std::deque<InTransfer>& in(std::uint8_t /*endpoint*/) override { return announced_; }
+    void reset() override { announced_.clear(); }
+    void halt_cleared(std::uint8_t /*endpoint*/) override {}
+
+    void command(const std::string& line) {
+        std::istringstream words(line);
+        std::string verb;
+        int number = 0;
+        words >> verb >> number;
+        if (verb == "set") {
+            samples_.push_back(static_cast<std::int16_t>(number));
+            ByteWriter packet;
+            packet.u16le(static_cast<std::uint16_t>(number));
+            announced_.push_back({ByteSource(std::move(packet).take())});
+        } else if (verb == "count") {
+            claimed_ = static_cast<std::size_t>(number);
+        } else if (verb == "short") {
+            cut_ = static_cast<std::size_t>(number);
+        } else if (verb == "stall") {
+            stall_ = true;
+        } else if (verb == "well") {
+            claimed_.reset();
+            cut_ = SIZE_MAX;
+            stall_ = false;
+        }
+    }
+
+  private:
+    DeviceDescription description_;
+    std::vector<std::int16_t> samples_;
+    std::deque<InTransfer> announced_;
+    std::optional<std::size_t> claimed_;
+    std::size_t cut_ = SIZE_MAX;
+    bool stall_ = false;
+};
+
+int serve(int listener, Thermometer& thermometer) {
+    TrafficCount traffic;
+    std::unique_ptr<UsbredirServer> host;
+    std::string typed;
+    while (true) {
+        pollfd ready[] = {{STDIN_FILENO, POLLIN, 0},
+                          {host ? -1 : listener, POLLIN, 0},
+                          {host ? host->fd() : -1, host ? host->events() : short{0}, 0}};
+        if (::poll(ready, 3, -1) < 0 && errno != EINTR) {
+            return 1;
+        }
+        if (ready[0].revents != 0) {
+            char buffer[256];
+            const ssize_t length = ::read(STDIN_FILENO, buffer, sizeof buffer);
+            if (length <= 0) {
+                return 0;
+            }
+            typed.append(buffer, static_cast<std::size_t>(length));
+            for (auto end = typed.find('\n'); end != std::string::npos; end = typed.find('\n')) {
+                thermometer.command(typed.substr(0, end));
+                typed.erase(0, end + 1);
+            }
+        }
+        if (ready[1].revents != 0) {
+            if (auto server = UsbredirServer::create(UniqueFd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)),
+                                                     thermometer, traffic)) {
+                host = std::move(*server);
+            }
+        }
+        if (host && !host->serve()) {
+            host.reset();
+        }
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2 && argc != 4) {
+        std::fputs("usage: virtual-thermometer unix:PATH|tcp:HOST:PORT [PRODUCT SERIAL] <COMMANDS\n", stderr);
+        return 2;
+    }
+    const auto listener = listen_on(argv[1]);
+    if (!listener) {
+        std::fprintf(stderr, "virtual-thermometer: %s\n", listener.error().text().c_str());
+        return 1;
+    }
+    Thermometer thermometer(argc == 4 ? argv[2] : "Thermometer", argc == 4 ? argv[3] : "T1");
+    return serve(listener->get(), thermometer);
+}

@@ -1,0 +1,82 @@
+#!/bin/bash
+# A driver with bugs: requests that crash it, hang it or eat its memory get EIO after three tries, and everybody else goes on. One that does
+# not get past its start is left alone, and other devices do not notice.
+. "$(dirname "$0")/lib.sh"
+built=$(dirname "$stage")/tests
+
+mkdir "$work/drivers" "$work/manifests"
+ln -s "$stage"/libexec/plugfs/* "$work/drivers/"
+ln -s "$built/integration/test_driver/plugfs-test" "$work/drivers/plugfs-test"
+cp "$(dirname "$0")/test_driver/test.json" "$stage/share/plugfs/drivers.d/mtp.json" "$work/manifests"
+
+# device NAME PRODUCT SERIAL: a virtual device for the test driver
+device() {
+    mkfifo "$work/$1.command"
+    "$built/example/virtual-thermometer" "unix:$work/$1" "$2" "$3" <"$work/$1.command" &
+    pids="$pids $!"
+    exec {keep}>"$work/$1.command"
+    wait_for 10 test -S "$work/$1" || not_ok "virtual device $1 starts"
+}
+device bad "Bad driver" B1
+start_daemon --no-local --drivers "$work/drivers" --manifests "$work/manifests" -o crash_limit=0,hang_time=0.5 --attach "unix:$work/bad"
+running "Bad driver" || not_ok "the test driver runs"
+folder="$mnt/Bad driver"
+ls "$folder" >/dev/null
+restarts() { cat "$mnt/.control/Bad driver/restarts"; }
+
+# Somebody reads all the time, past the cache, and checks every byte.
+dd if="$folder/pattern" iflag=direct bs=1M status=none | sha256sum >"$work/expected"
+(
+    while [ ! -e "$work/enough" ]; do
+        dd if="$folder/pattern" iflag=direct bs=1M status=none 2>>"$work/reader.log" | sha256sum | cmp -s - "$work/expected" || echo "wrong" >>"$work/reader.log"
+        echo >>"$work/rounds"
+    done
+) &
+reader=$!
+pids="$pids $reader"
+for file in crash loop memory; do
+    before=$(restarts)
+    begin=$(date +%s%N)
+    timeout 120 dd if="$folder/$file" of=/dev/null iflag=direct bs=4096 count=1 2>"$work/err"
+    status=$?
+    took=$((($(date +%s%N) - begin) / 1000000))
+    tries=$(($(restarts) - before))
+    check "$file: EIO after $tries tries ($took ms)" sh -c "test $status = 1 -a $tries = 3 && grep -q 'Input/output error' '$work/err'"
+    wait_for 20 state_is "Bad driver" running
+done
+timeout 10 dd if="$folder/fail" of=/dev/null iflag=direct bs=4096 count=1 2>"$work/err"
+check "an error of the driver is just an error" sh -c "grep -q 'Input/output error' '$work/err' && grep -q 'as asked for' '$mnt/.control/Bad driver/log'"
+touch "$work/enough"
+check "the reader beside it ends" wait_for 60 sh -c "! kill -0 $reader"
+wait "$reader"
+check "it saw no error and no wrong byte ($(wc -l <"$work/rounds") rounds of 64 MiB)" test ! -s "$work/reader.log"
+
+# The driver is replaced under load, also by a newer one.
+rm "$work/enough" 2>/dev/null
+dd if="$folder/pattern" iflag=direct bs=1M 2>"$work/err" | sha256sum >"$work/copy" &
+copy=$!
+old=$(cat "$mnt/.control/Bad driver/pid")
+before=$(restarts)
+echo 1 >"$mnt/.control/Bad driver/restart"
+wait "$copy"
+check "restart, while a copy runs: the copy is right" cmp "$work/copy" "$work/expected"
+check "another process serves" wait_for 10 sh -c "test \"\$(cat '$mnt/.control/Bad driver/pid')\" != $old"
+check "it does not count as a crash" test "$(restarts)" = "$before"
+stop_daemon
+check "it ends in good order" test "$daemon_status" = 0
+
+# One that crashes at every start, beside one that does not.
+device start "Start crasher" S1
+device good "Good driver" G1
+start_daemon --no-local --drivers "$work/drivers" --manifests "$work/manifests" -o crash_limit=3/60 --attach "unix:$work/good" \
+    --attach "unix:$work/start"
+running "Good driver" || not_ok "the good one runs"
+check "the other is quarantined" wait_for 30 state_is "Start crasher" quarantined
+check "its state says why" grep -q 'signal 6' "$mnt/.control/Start crasher/state"
+check "the good one serves" sh -c "dd if='$mnt/Good driver/pattern' iflag=direct bs=1M status=none | sha256sum | cmp - '$work/expected'"
+crashes() { grep -c '"event":"crash".*Start crasher' "$mnt/.control/events"; }
+before=$(crashes)
+echo 1 >"$mnt/.control/Start crasher/restart"
+check "restart tries it again" wait_for 20 sh -c "test \$(grep -c '\"event\":\"crash\".*Start crasher' '$mnt/.control/events') -gt $before"
+check "a file that is no command cannot be written" sh -c "! echo 1 2>'$work/err' >'$mnt/.control/Good driver/state'"
+stop_daemon

@@ -1,0 +1,79 @@
+// A driver for tests of the kit and the supervisor: it misbehaves when it is told to. For any device; it never asks it
+// anything.
+//
+//   pattern   64 MiB, byte n is n * 31 + (n >> 16): readers can tell every byte
+//   crash     reading it ends the process
+//   loop      reading it never returns
+//   memory    reading it takes all the memory that there is
+//   fail      reading it fails with EIO
+//
+// On a device with the product string "Start crasher" it does not get past its start.
+
+#include <plugfs/driver.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+using namespace plugfs;
+
+namespace {
+
+enum : Key { pattern_key = 1, crash_key, loop_key, memory_key, fail_key };
+constexpr std::uint64_t pattern_size = std::uint64_t{64} << 20U;
+constexpr std::uint64_t small_size = 4096;
+
+class TestDriver : public Driver {
+  public:
+    explicit TestDriver(Host& host) : host_(host) {}
+
+    Result<void> start() override {
+        if (host_.device().identity().product == "Start crasher") {
+            std::abort();
+        }
+        return {};
+    }
+
+    Result<Listing> list(Key /*folder*/, std::uint64_t /*cursor*/) override {
+        return Listing{{{.key = pattern_key, .name = "pattern", .size = pattern_size},
+                        {.key = crash_key, .name = "crash", .size = small_size},
+                        {.key = loop_key, .name = "loop", .size = small_size},
+                        {.key = memory_key, .name = "memory", .size = small_size},
+                        {.key = fail_key, .name = "fail", .size = small_size}},
+                       0};
+    }
+
+    Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) override {
+        switch (file) {
+            case crash_key:
+                std::abort();
+            case loop_key:
+                while (true) {
+                    turns_ = turns_ + 1;
+                }
+            case memory_key:
+                while (true) {
+                    hoard_.emplace_back(std::size_t{16} << 20U, char{1});
+                }
+            case fail_key:
+                return fail(EIO, "test driver", "as asked for");
+            default:
+                for (std::size_t i = 0; i < out.size(); ++i) {
+                    const std::uint64_t at = offset + i;
+                    out[i] = static_cast<std::byte>((at * 31) + (at >> 16U));
+                }
+                return out.size();
+        }
+    }
+
+  private:
+    Host& host_;
+    volatile std::uint64_t turns_ = 0;
+    std::vector<std::vector<char>> hoard_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return run_driver(argc, argv, {"test", "1.0"}, [](Host& host) { return std::make_unique<TestDriver>(host); });
+}
