@@ -37,7 +37,7 @@ const std::set<std::string> tested = {
     "long-length",  "short-length",   "wrong-container-type", "lying-count", "garbage",
     "header-apart", "no-partial-64",  "no-object-prop-list",  "no-partial",  "slow",
     "throttle",     "hang",           "read-past-end-hang",   "locked",      "odd-names",
-    "unplug-after"};
+    "unplug-after", "new-handles"};
 
 }  // namespace
 
@@ -210,6 +210,15 @@ TEST_CASE("odd-names") {
     CHECK(twice == 1);
     CHECK(slash == 1);
     CHECK(damaged == 1);
+}
+
+TEST_CASE("new-handles") {
+    Fixture it;
+    CHECK(it.faults.set("new-handles"));
+    it.responder->reset();
+    it.open();
+    CHECK(it.ask(op::get_object, {it.file}).code == rc::invalid_object_handle);
+    CHECK(it.list().at(0) != it.file);
 }
 
 TEST_CASE("unplug-after counts the data that was sent") {

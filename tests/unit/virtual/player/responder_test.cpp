@@ -51,13 +51,17 @@ TEST_CASE("sessions") {
     CHECK(it.responder->transactions().at(op::get_storage_ids) == 4);
 }
 
-TEST_CASE("handles are of their session") {
+TEST_CASE("handles outlive their session, unless a fault gives others") {
     Initiator it;
     it.folder.file("a", {});
     it.open();
     const auto before = it.list();
     CHECK(it.list() == before);
     CHECK(it.ask(op::close_session).code == rc::ok);
+    it.open();
+    CHECK(it.list() == before);
+    CHECK(it.ask(op::close_session).code == rc::ok);
+    REQUIRE(it.faults.set("new-handles"));
     it.open();
     const auto after = it.list();
     REQUIRE(after.size() == 1);
