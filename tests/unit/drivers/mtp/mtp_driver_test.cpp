@@ -120,7 +120,8 @@ TEST_CASE("a file that has gone without an event is ESTALE, and its folder is li
 }
 
 TEST_CASE("every fault: no crash, no hang, only errors that a program may see; then all is well again") {
-    for (const auto& [name, what] : virtual_usb::Faults::known()) {
+    for (const auto& fault : virtual_usb::Faults::known()) {
+        const std::string& name = fault.first;
         CAPTURE(name);
         DriverFixture it;
         it.folder.file("Music/a", content);

@@ -109,12 +109,19 @@ TEST_CASE("after a new session files are found again by their names, at whatever
     const auto a = it.entry(album.key, "a");
     const auto b = it.entry(album.key, "b");
     REQUIRE(it.reads(a.key, content));
-    SUBCASE("the device reports a reset") {
-        it.responder->send_event(event::device_reset, 0);
-        it.events();
+    bool reported = false;
+    SUBCASE("the device has lost the session") {}
+    SUBCASE("the device has lost the session and gives other handles") {
+        REQUIRE(it.faults.set("new-handles"));
     }
-    SUBCASE("the device has lost the session") {
-        it.responder->reset();
+    SUBCASE("the device reports a reset, and gives other handles") {
+        REQUIRE(it.faults.set("new-handles"));
+        reported = true;
+    }
+    it.responder->reset();
+    if (reported) {
+        const auto reset = container(ContainerType::event, event::device_reset, 0, {});
+        it.driver.arrived(endpoints.interrupt_in, reset);
     }
     std::filesystem::remove(it.folder.path() / "Music/Artist/Album/b");
     it.folder.file("Music/0 before all others", {});

@@ -165,12 +165,12 @@ TEST_CASE("a device that listed the operation and does not have it, or cannot do
              responder.respond(command, response::ok);
          }},
     };
-    for (const auto& [name, way] : ways) {
-        CAPTURE(name);
+    for (const auto& item : ways) {
+        CAPTURE(item.first);
         Fixture it;
         it.gives_handles(two);
         it.responder.on(operation::get_object_prop_list,
-                        [&, way = way](const Command& command) { way(it.responder, command); });
+                        [&](const Command& command) { item.second(it.responder, command); });
         CHECK(it.listed(3) == 2);
         CHECK(it.host.lines.size() == 1);
         CHECK(it.host.logged("listing object by object from now on"));

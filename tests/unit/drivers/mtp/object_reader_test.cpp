@@ -39,13 +39,14 @@ struct Fixture : ObjectServer {
 }  // namespace
 
 TEST_CASE("the virtual player's files, by every way of reading") {
-    for (const auto& [fault, operation] :
+    for (const auto& way :
          {std::pair("", partial_64), std::pair("no-partial-64", partial_32), std::pair("no-partial", whole)}) {
+        const std::uint16_t operation = way.second;
         CAPTURE(operation);
         PlayerFixture player;
         const auto content = pattern(0, 1'500'000);
         player.folder.file("file", content);
-        (void)player.faults.set(fault);
+        (void)player.faults.set(way.first);
         (void)player.faults.set("read-past-end-hang");
         Session session(*player.device, endpoints, quick);
         REQUIRE(session.open());

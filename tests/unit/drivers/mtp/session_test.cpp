@@ -77,15 +77,14 @@ const NamedWay ways[] = {
 }  // namespace
 
 TEST_CASE("a dataset of any size, in any way of sending it") {
-    for (const auto& [name, way] : ways) {
-        CAPTURE(name);
+    for (const auto& item : ways) {
+        CAPTURE(item.name);
         Scripted scripted;
         for (const std::size_t size : sizes) {
             CAPTURE(size);
             const auto content = pattern(size, size);
-            scripted.responder.once(operation::get_object_info, [&, way = way](const Command& command) {
-                way(scripted.responder, command, content);
-            });
+            scripted.responder.once(operation::get_object_info,
+                                    [&](const Command& command) { item.way(scripted.responder, command, content); });
             const auto got = scripted.session.dataset(operation::get_object_info, {7});
             REQUIRE_MESSAGE(got.ok(), (got ? "" : got.error().text()));
             CHECK(*got == content);
@@ -96,8 +95,8 @@ TEST_CASE("a dataset of any size, in any way of sending it") {
 }
 
 TEST_CASE("data into a buffer of any size, in any way of sending it") {
-    for (const auto& [name, way] : ways) {
-        CAPTURE(name);
+    for (const auto& item : ways) {
+        CAPTURE(item.name);
         Scripted scripted;
         for (const std::size_t size : sizes) {
             for (const std::size_t less : {0, 1, 12, 500, 512}) {
@@ -107,8 +106,8 @@ TEST_CASE("data into a buffer of any size, in any way of sending it") {
                 CAPTURE(size);
                 CAPTURE(less);
                 const auto content = pattern(size, size - less);  // a device may give less than asked for
-                scripted.responder.once(operation::get_partial_object, [&, way = way](const Command& command) {
-                    way(scripted.responder, command, content);
+                scripted.responder.once(operation::get_partial_object, [&](const Command& command) {
+                    item.way(scripted.responder, command, content);
                 });
                 Bytes out(size);
                 const auto got = scripted.session.data_into(operation::get_partial_object, {7}, out);
@@ -166,7 +165,9 @@ TEST_CASE("a refusal is an error with its meaning, and nothing is done about it"
                                                                  {response::general_error, EIO},
                                                                  {0xFFFF, EIO},
                                                                  {0, EIO}};
-    for (const auto& [code, error] : meanings) {
+    for (const auto& item : meanings) {
+        const auto code = item.first;
+        const int error = item.second;
         CAPTURE(code);
         scripted.responder.refuses(operation::get_object_info, code);
         const auto dataset = scripted.session.dataset(operation::get_object_info, {1});

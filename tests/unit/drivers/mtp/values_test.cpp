@@ -79,7 +79,9 @@ TEST_CASE("units that are no UTF-16 become U+FFFD, and are reported") {
         {{0xD800, 0}, bad},
         {{u'a', 0xD83C}, "a" + bad},
     };
-    for (const auto& [units, text] : cases) {
+    for (const auto& item : cases) {
+        const auto& units = item.first;
+        const std::string& text = item.second;
         CAPTURE(text);
         bool damaged = false;
         CHECK(read_units(units, &damaged) == text);
@@ -202,7 +204,9 @@ TEST_CASE("what is no date is none") {
 TEST_CASE("values of every type are skipped by their width") {
     const std::vector<std::pair<int, std::size_t>> widths = {{1, 1}, {2, 1}, {3, 2}, {4, 2},  {5, 4},
                                                              {6, 4}, {7, 8}, {8, 8}, {9, 16}, {10, 16}};
-    for (const auto& [type, width] : widths) {
+    for (const auto& item : widths) {
+        const int type = item.first;
+        const std::size_t width = item.second;
         CAPTURE(type);
         std::vector<std::byte> bytes(width);
         ByteReader single(bytes);
