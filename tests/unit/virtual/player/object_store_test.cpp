@@ -98,11 +98,11 @@ TEST_CASE("what happens in folders that were listed is reported, once each") {
     CHECK(removed[0].handle == handle);
 }
 
-TEST_CASE("a new session knows no handle, and watches nothing") {
+TEST_CASE("with new handles no old one is known, and nothing is watched") {
     Fixture it;
     it.folder.file("a", {});
     const auto handles = it.store->list(it.storage, 0);
-    it.store->new_session();
+    it.store->new_handles();
     CHECK(it.store->find(handles[0]) == nullptr);
     it.folder.file("b", {});
     CHECK(it.store->changes().empty());

@@ -51,12 +51,16 @@ TEST_CASE("sessions") {
     CHECK(it.responder->transactions().at(op::get_storage_ids) == 4);
 }
 
-TEST_CASE("handles are of their session") {
+TEST_CASE("handles stay, and with the fault new-handles they are of their session") {
     Initiator it;
     it.folder.file("a", {});
     it.open();
     const auto before = it.list();
     CHECK(it.list() == before);
+    CHECK(it.ask(op::close_session).code == rc::ok);
+    it.open();
+    CHECK(it.list() == before);
+    CHECK(it.faults.set("new-handles"));
     CHECK(it.ask(op::close_session).code == rc::ok);
     it.open();
     const auto after = it.list();
