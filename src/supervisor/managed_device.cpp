@@ -1,6 +1,7 @@
 #include "supervisor/managed_device.h"
 
 #include "common/log.h"
+#include "supervisor/crash_report.h"
 #include "supervisor/mount_table.h"
 
 #include <fcntl.h>
@@ -189,6 +190,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         said_failed_ = false;
         const auto now = Deadline::Clock::now();
         launched_ = now;
+        last_pid_ = worker_->pid();
         fuse_pulse_ = {vault_->header().heartbeat.load(), now, false};
         device_pulse_ = {vault_->header().device_heartbeat.load(), now, false};
         watch_life();
@@ -297,6 +299,7 @@ void ManagedDevice::crashed(const std::string& why) {
     ++restarts_;
     last_error_ = why;
     emit("crash", why);
+    report_crash(why);
     if (too_many_ends()) {
         quarantine(why);
         return;
@@ -312,6 +315,22 @@ void ManagedDevice::crashed(const std::string& why) {
     emit("remount", why);
     set_state(State::waiting);
     timer_ = services_.loop.after(delay, [this] { begin(); });
+}
+
+void ManagedDevice::report_crash(const std::string& why) {
+    CrashFacts facts;
+    facts.device = description_.name;
+    facts.id = description_.id;
+    facts.driver = description_.driver + (driver_version_.empty() ? "" : " " + driver_version_);
+    facts.pid = last_pid_;
+    facts.how = why;
+    facts.log = log_.text();
+    if (requests_) {
+        facts.requests = requests_->list();
+    }
+    const json report = crash_report(facts);
+    last_crash_ = report.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+    store_crash_report(services_.state_directory, description_.name, report);
 }
 
 void ManagedDevice::take_over(std::chrono::milliseconds delay) {

@@ -45,6 +45,7 @@ struct DeviceServices {
     bool drop_user = false;                            // started as root: workers become users of their own
     std::function<void(const nlohmann::json&)> event;  // to .control/events
     RecoveryOptions recovery;
+    std::string state_directory;  // for crash reports
 };
 
 // Where the device is: a usbfs node under /dev, or an endpoint.
@@ -99,6 +100,8 @@ class ManagedDevice {
     [[nodiscard]] const std::string& driver_version() const { return driver_version_; }
     [[nodiscard]] unsigned restarts() const { return restarts_; }
     [[nodiscard]] const std::string& last_error() const { return last_error_; }
+    // The last crash as JSON; empty: there was none.
+    [[nodiscard]] const std::string& last_crash() const { return last_crash_; }
     [[nodiscard]] const LogRing& log() const { return log_; }
 
   private:
@@ -111,6 +114,7 @@ class ManagedDevice {
     void on_message(const nlohmann::json& message);
     void on_ended(const std::string& how);
     void crashed(const std::string& why);
+    void report_crash(const std::string& why);
     void take_over(std::chrono::milliseconds delay);
     [[nodiscard]] bool can_take_over() const;
     void could_not_start(const std::string& why);
@@ -155,6 +159,8 @@ class ManagedDevice {
     unsigned restarts_ = 0;
     std::string driver_version_;
     std::string last_error_;
+    std::string last_crash_;
+    pid_t last_pid_ = 0;
     LogRing log_;
 };
 
