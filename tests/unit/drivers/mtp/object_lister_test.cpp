@@ -1,6 +1,6 @@
 #include "drivers/mtp/object_lister.h"
 
-#include "dataset_writer.h"
+#include "lister_fixture.h"
 #include "player_fixture.h"
 
 #include <doctest/doctest.h>
@@ -11,66 +11,6 @@
 using namespace plugfs;
 using namespace plugfs::mtp;
 using namespace plugfs::mtp::test;
-
-namespace {
-
-constexpr std::uint32_t card = 0x00010001;
-
-DeviceInfo offers(std::vector<std::uint16_t> operations) {
-    DeviceInfo info;
-    info.operations_supported = std::move(operations);
-    return info;
-}
-
-const std::vector<std::uint16_t> everything = {operation::get_object_prop_list, operation::get_object_prop_value,
-                                               operation::get_num_objects};
-
-// A lister on a responder that gives handles and infos from a table.
-struct Fixture : Scripted {
-    ObjectLister lister;
-    std::map<std::uint32_t, Bytes> infos;
-
-    explicit Fixture(std::vector<std::uint16_t> operations = {})
-        : lister(session, offers(std::move(operations)), host) {
-        responder.on(operation::get_object_info, [this](const Command& command) {
-            const auto found = infos.find(command.parameters[0]);
-            if (found == infos.end()) {
-                responder.respond(command, response::invalid_object_handle);
-                return;
-            }
-            responder.data(command, found->second);
-            responder.respond(command, response::ok);
-        });
-    }
-    void knows(const std::vector<Described>& objects) {
-        for (const auto& object : objects) {
-            infos[object.handle] = object_info(object);
-        }
-    }
-    void folder(std::initializer_list<std::uint32_t> handles) {
-        responder.gives(operation::get_object_handles, handle_array(handles));
-    }
-    // All parts of a listing, as "handle name".
-    std::vector<std::string> list(std::uint32_t parent, std::uint32_t storage = card) {
-        std::vector<std::string> found;
-        std::uint64_t cursor = 0;
-        do {
-            const auto part = lister.list(storage, parent, cursor);
-            REQUIRE_MESSAGE(part.ok(), (part ? "" : part.error().text()));
-            for (const auto& object : part->objects) {
-                CHECK(object.storage_id == storage);
-                CHECK(object.parent == parent);
-                found.push_back(std::to_string(object.handle) + " " + object.filename);
-            }
-            cursor = part->next;
-        } while (cursor != 0);
-        return found;
-    }
-};
-
-using Names = std::vector<std::string>;
-
-}  // namespace
 
 TEST_CASE("the virtual player's folders, by lists of properties and object by object") {
     for (const bool properties : {true, false}) {
@@ -107,7 +47,7 @@ TEST_CASE("the virtual player's folders, by lists of properties and object by ob
 }
 
 TEST_CASE("object by object: what is in the folder, in the device's order, each once") {
-    Fixture it;
+    ListerFixture it;
     it.knows({{.handle = 5, .parent = 3, .name = u"five"}, {.handle = 4, .parent = 3, .name = u"four"}});
     it.folder({5, 4, 5, 6, 5});  // 6 was removed meanwhile
     CHECK(it.list(3) == Names{"5 five", "4 four"});
@@ -119,7 +59,7 @@ TEST_CASE("object by object: what is in the folder, in the device's order, each 
 }
 
 TEST_CASE("the root is asked for by 0xFFFFFFFF") {
-    Fixture it;
+    ListerFixture it;
     it.knows({{.handle = 1, .name = u"Music"}});
     it.folder({1});
     CHECK(it.list(0) == Names{"1 Music"});
@@ -129,7 +69,7 @@ TEST_CASE("the root is asked for by 0xFFFFFFFF") {
 TEST_CASE("what says that it lies elsewhere is skipped and logged: no answer makes a circle") {
     for (const bool properties : {true, false}) {
         CAPTURE(properties);
-        Fixture it(properties ? everything : std::vector<std::uint16_t>{});
+        ListerFixture it(properties ? everything : std::vector<std::uint16_t>{});
         const std::vector<Described> objects = {
             {.handle = 3, .parent = 3, .name = u"the folder itself"},
             {.handle = 4, .parent = 4, .name = u"in itself"},
@@ -152,7 +92,7 @@ TEST_CASE("what says that it lies elsewhere is skipped and logged: no answer mak
 }
 
 TEST_CASE("many that are skipped do not fill the log") {
-    Fixture it;
+    ListerFixture it;
     std::vector<Described> objects;
     ByteWriter handles;
     handles.u32le(100);
@@ -168,7 +108,7 @@ TEST_CASE("many that are skipped do not fill the log") {
 }
 
 TEST_CASE("an info that makes no sense costs its object only") {
-    Fixture it;
+    ListerFixture it;
     it.knows({{.handle = 4, .parent = 3, .name = u"four"}, {.handle = 6, .parent = 3, .name = u"six"}});
     it.infos[5] = bytes({1, 2, 3, 4, 5});
     it.folder({4, 5, 6});
@@ -177,7 +117,7 @@ TEST_CASE("an info that makes no sense costs its object only") {
 }
 
 TEST_CASE("a device that misbehaves in a listing: what is there is handed on, then the error, then it may go on") {
-    Fixture it;
+    ListerFixture it;
     it.knows({{.handle = 4, .parent = 3, .name = u"four"}, {.handle = 5, .parent = 3, .name = u"five"}});
     it.folder({4, 5});
     const Bytes five = it.infos[5];
@@ -206,7 +146,7 @@ TEST_CASE("a device that misbehaves in a listing: what is there is handed on, th
 }
 
 TEST_CASE("a cursor that is not known, was used up, forgotten, or belongs to another folder is ESTALE") {
-    Fixture it;
+    ListerFixture it;
     std::vector<Described> objects;
     for (std::uint32_t handle = 10; handle < 10 + 5000; ++handle) {
         objects.push_back({.handle = handle, .parent = 3, .name = u"n"});
@@ -237,7 +177,7 @@ TEST_CASE("a cursor that is not known, was used up, forgotten, or belongs to ano
 }
 
 TEST_CASE("an object that takes the device long ends the part, also when it is not listed") {
-    Fixture it;
+    ListerFixture it;
     it.folder({4, 5, 6});
     it.responder.on(operation::get_object_info, [&](const Command& command) {
         const auto thinking = Deadline::after(std::chrono::milliseconds(25));  // more than a part may take
@@ -254,77 +194,4 @@ TEST_CASE("an object that takes the device long ends the part, also when it is n
         CHECK((part->next == 0) == (asked == 3));
         cursor = part->next;
     }
-}
-
-TEST_CASE("sizes beyond 32 bits are asked for; those that no file can have are none") {
-    Fixture it({operation::get_object_prop_value});
-    it.knows({{.handle = 4, .size = std::uint64_t{5} << 32U, .parent = 3, .name = u"film"}});
-    it.folder({4});
-    ByteWriter size;
-    size.u64le(std::uint64_t{5} << 32U);
-    SUBCASE("given") {
-        it.responder.gives(operation::get_object_prop_value, Bytes(size.bytes().begin(), size.bytes().end()));
-        const auto part = it.lister.list(card, 3, 0);
-        REQUIRE(part);
-        REQUIRE(part->objects.size() == 1);
-        CHECK(part->objects[0].size == std::uint64_t{5} << 32U);
-        CHECK(it.responder.commands.back().parameters == Parameters{4, object_property::object_size, 0, 0, 0});
-    }
-    SUBCASE("refused") {
-        const auto part = it.lister.list(card, 3, 0);
-        REQUIRE(part);
-        REQUIRE(part->objects.size() == 1);
-        CHECK(part->objects[0].size == size_not_in_32_bits);
-    }
-    SUBCASE("too short to be one") {
-        it.responder.gives(operation::get_object_prop_value, bytes({1, 2}));
-        CHECK(it.list(3).empty());
-        CHECK(it.host.logged("ObjectSize at offset 0"));
-    }
-    SUBCASE("more than a file can have") {
-        it.responder.gives(operation::get_object_prop_value, Bytes(8, std::byte{0xff}));
-        CHECK(it.list(3).empty());
-        CHECK(it.host.logged("ObjectSize is 18446744073709551615"));
-    }
-}
-
-TEST_CASE("roots that are objects of their own") {
-    Fixture it;
-    it.knows({{.handle = 4, .parent = 77, .name = u"Music"}, {.handle = 5, .parent = card, .name = u"Video"}});
-    it.folder({4, 5});
-    CHECK(it.list(0) == Names{"4 Music", "5 Video"});
-    ObjectInfo object;
-    object.handle = 9;
-    object.storage_id = card;
-    const std::vector<std::pair<std::optional<std::uint32_t>, std::uint32_t>> parents = {
-        {std::nullopt, 0}, {0, 0}, {root_parent, 0}, {77, 0}, {card, 0}, {78, 78}};
-    for (const auto& [parent, expected] : parents) {
-        object.parent = parent;
-        CHECK(it.lister.parent_of(object) == expected);
-    }
-    object.parent = 77;
-    object.storage_id = card + 1;  // of another storage it is not the root
-    CHECK(it.lister.parent_of(object) == 77);
-    it.lister.forget();
-    object.storage_id = card;
-    CHECK(it.lister.parent_of(object) == 77);
-}
-
-TEST_CASE("a device that wants 0 for the root, and gives everything") {
-    Fixture it;
-    it.knows(
-        {{.handle = 1, .format = format::association, .name = u"Music"}, {.handle = 2, .parent = 1, .name = u"t"}});
-    it.responder.on(operation::get_object_handles, [&](const Command& command) {
-        if (command.parameters[2] == root_parent) {
-            it.responder.respond(command, response::invalid_parent_object);
-            return;
-        }
-        it.responder.data(command, command.parameters[2] == 0 ? handle_array({1, 2}) : handle_array({2}));
-        it.responder.respond(command, response::ok);
-    });
-    CHECK(it.list(0) == Names{"1 Music"});
-    CHECK(it.host.lines.size() == 1);
-    CHECK(it.list(1) == Names{"2 t"});
-    CHECK(it.list(0) == Names{"1 Music"});
-    CHECK(it.responder.count(operation::get_object_handles) == 4);  // it is not asked again with 0xFFFFFFFF
 }

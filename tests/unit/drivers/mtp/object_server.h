@@ -23,7 +23,7 @@ struct ObjectServer : Scripted {
                      [this](const Command& command) { serve(command, command.parameters[1], command.parameters[2]); });
         responder.on(operation::get_object, [this](const Command& command) {
             CHECK(command.parameters == Parameters{object_handle, 0, 0, 0, 0});
-            responder.data(command, pattern(0, static_cast<std::size_t>(size)));
+            responder.pattern_data(command, size);
             responder.respond(command, response::ok);
         });
     }

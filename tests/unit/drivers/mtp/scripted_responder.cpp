@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace plugfs::mtp::test {
 
@@ -14,12 +15,21 @@ Bytes bytes(std::initializer_list<int> values) {
     return result;
 }
 
+void fill_pattern(std::uint64_t offset, std::span<std::byte> out) {
+    for (std::size_t i = 0; i < out.size();) {
+        // A word of eight bytes that only its own place has, little-endian.
+        const std::uint64_t at = offset + i;
+        const std::uint64_t word = ((at / 8) + 1) * 0x9e3779b97f4a7c15U;
+        const auto from = static_cast<std::size_t>(at % 8);
+        const std::size_t count = std::min(8 - from, out.size() - i);
+        std::memcpy(&out[i], reinterpret_cast<const std::byte*>(&word) + from, count);
+        i += count;
+    }
+}
+
 Bytes pattern(std::uint64_t offset, std::size_t size) {
     Bytes result(size);
-    for (std::size_t i = 0; i < size; ++i) {
-        const std::uint64_t at = offset + i;
-        result[i] = static_cast<std::byte>((at * 31) ^ (at >> 11U) ^ (at >> 32U));
-    }
+    fill_pattern(offset, result);
     return result;
 }
 
@@ -73,6 +83,18 @@ void ScriptedResponder::refuses(std::uint16_t operation, std::uint16_t response)
 void ScriptedResponder::data(const Command& command, std::span<const std::byte> content,
                              std::optional<std::uint32_t> length) {
     say(container(ContainerType::data, command.operation, command.transaction, content, length));
+}
+
+void ScriptedResponder::pattern_data(const Command& command, std::uint64_t size) {
+    virtual_usb::InTransfer next;
+    next.bytes = virtual_usb::ByteSource(
+        container(ContainerType::data, command.operation, command.transaction, {},
+                  static_cast<std::uint32_t>(std::min<std::uint64_t>(container_header_size + size, UINT32_MAX))));
+    next.bytes.append(size, [at = std::uint64_t{0}](std::span<std::byte> out) mutable {
+        fill_pattern(at, out);
+        at += out.size();
+    });
+    bulk_.push_back(std::move(next));
 }
 
 void ScriptedResponder::respond(const Command& command, std::uint16_t code,

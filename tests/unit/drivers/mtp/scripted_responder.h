@@ -21,7 +21,7 @@ using Bytes = std::vector<std::byte>;
 Bytes bytes(std::initializer_list<int> values);
 // `size` bytes of an object from `offset` on: every place has its own.
 Bytes pattern(std::uint64_t offset, std::size_t size);
-// The same as numbers, for messages.
+// An array of 32-bit numbers, as datasets have it.
 Bytes handle_array(std::initializer_list<std::uint32_t> handles);
 
 struct Command {
@@ -45,6 +45,8 @@ class ScriptedResponder : public virtual_usb::VirtualDevice {
 
     // For answers. A data container; `length` is what its header says, if not the truth.
     void data(const Command& command, std::span<const std::byte> content, std::optional<std::uint32_t> length = {});
+    // The first `size` bytes of pattern(), made as they are fetched.
+    void pattern_data(const Command& command, std::uint64_t size);
     void respond(const Command& command, std::uint16_t code, std::initializer_list<std::uint32_t> parameters = {});
     // Any bytes, as one transfer.
     void say(Bytes transfer, bool zero_length_packet = true);

@@ -15,22 +15,27 @@ namespace {
 // More calls than any of the tasks makes.
 constexpr std::size_t call_limit = 200;
 
+constexpr std::size_t size = 700'000;  // several pieces
+
 void prepare(ScriptedResponder& responder) {
     responder.gives(operation::get_object_info, pattern(1, 20'000));
-    responder.gives(operation::get_object, pattern(2, 900'000));
+    responder.on(operation::get_object, [&responder](const Command& command) {
+        responder.pattern_data(command, size);
+        responder.respond(command, response::ok);
+    });
 }
 
 Result<void> read_things(Session& session) {
     PLUGFS_ASSIGN(const auto info, session.dataset(operation::get_object_info, {1}));
     CHECK(info == pattern(1, 20'000));
-    PLUGFS_TRY(session.begin(operation::get_object, {1}, 1000, 900'000));
-    Bytes out(800'000);
+    PLUGFS_TRY(session.begin(operation::get_object, {1}, 1000, size));
+    Bytes out(600'000);
     PLUGFS_ASSIGN(const auto got, session.read_data(out));
     CHECK(got == out.size());
-    CHECK(out == pattern(2, out.size()));
+    CHECK(out == pattern(0, out.size()));
     session.abort();
     Bytes small(500);
-    PLUGFS_TRY(session.begin(operation::get_object, {1}, 1000, 900'000));
+    PLUGFS_TRY(session.begin(operation::get_object, {1}, 1000, size));
     PLUGFS_TRY(session.read_data(small));
     session.abort();
     return {};
@@ -39,7 +44,7 @@ Result<void> read_things(Session& session) {
 }  // namespace
 
 TEST_CASE("a transfer or request that fails anywhere is got over") {
-    for (const int code : {EIO, EPIPE, ETIMEDOUT, EOVERFLOW, ECANCELED}) {
+    for (const int code : {EIO, EPIPE, ETIMEDOUT}) {
         CAPTURE(code);
         bool failed = true;
         std::size_t number = 0;
