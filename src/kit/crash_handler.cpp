@@ -1,6 +1,7 @@
 #include "kit/crash_handler.h"
 
 #include <execinfo.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -51,7 +52,8 @@ void say_address(std::uintptr_t address) {
     say(&text[at]);
 }
 
-// Returning from it repeats what went wrong, now without a handler (SA_RESETHAND): the process ends as it would have.
+// The process ends as it would have: the signal is sent once more, and comes when we return, now without a handler
+// (SA_RESETHAND).
 void on_crash(int signal, siginfo_t* info, void* /*context*/) {
     say("crashed: ");
     say(signal_name(signal));
@@ -63,6 +65,7 @@ void on_crash(int signal, siginfo_t* info, void* /*context*/) {
     std::array<void*, frame_limit> frames{};
     const int count = ::backtrace(frames.data(), frame_limit);
     ::backtrace_symbols_fd(frames.data(), count, STDERR_FILENO);
+    (void)::syscall(SYS_tgkill, ::getpid(), ::gettid(), signal);
 }
 
 }  // namespace
@@ -72,7 +75,6 @@ void install_crash_handler() {
     (void)::backtrace(frames.data(), frames.size());  // loads what it needs
     struct sigaction action {};
     action.sa_sigaction = on_crash;
-    // An abort is not repeated by returning, but by abort() itself.
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | static_cast<int>(SA_RESETHAND);
     sigemptyset(&action.sa_mask);
     for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS}) {

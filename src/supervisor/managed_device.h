@@ -21,6 +21,7 @@
 #include "common/event_log.h"
 #include "common/identity.h"
 #include "supervisor/endpoint.h"
+#include "supervisor/life_watch.h"
 #include "supervisor/log_ring.h"
 #include "supervisor/manifest.h"
 #include "supervisor/mount.h"
@@ -121,7 +122,7 @@ class ManagedDevice {
     std::chrono::milliseconds next_delay();
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
-    void watch_life();
+    void on_hang();
     void finish_stop();
     void set_state(State state);
     void emit(const std::string& event, const std::string& detail = {});
@@ -139,21 +140,13 @@ class ManagedDevice {
     std::unique_ptr<Worker> worker_;
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
-    EventLoop::Timer life_timer_ = 0;
-    // A counter in the vault, and since when it has stood still.
-    struct Pulse {
-        std::uint64_t count = 0;
-        Deadline::Clock::time_point since;
-        bool beats = false;  // it has, since the worker was launched
-    };
+    LifeWatch life_;
     Deadline::Clock::time_point launched_;  // the worker
-    Pulse fuse_pulse_;
-    Pulse device_pulse_;
-    bool said_failed_ = false;    // the worker could not start, and said why
-    unsigned failed_starts_ = 0;  // in a row
-    bool one_by_one_ = false;     // the next worker is to try what is pending one by one
-    bool mount_anew_ = false;     // the worker has said that it cannot take this mount over
-    bool replacing_ = false;      // the worker's end was asked for by restart()
+    bool said_failed_ = false;              // the worker could not start, and said why
+    unsigned failed_starts_ = 0;            // in a row
+    bool one_by_one_ = false;               // the next worker is to try what is pending one by one
+    bool mount_anew_ = false;               // the worker has said that it cannot take this mount over
+    bool replacing_ = false;                // the worker's end was asked for by restart()
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
     unsigned restarts_ = 0;
