@@ -1,6 +1,7 @@
 #include "kit/device_thread.h"
 
 #include "common/log.h"
+#include "kit/crash_handler.h"
 #include "usb/wait.h"
 
 #include <algorithm>
@@ -66,6 +67,7 @@ void DeviceThread::start(OpenDevice open, DriverFactory create) {
 }
 
 void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
+    prepare_thread_for_crash();
     auto backend = open();
     if (!backend) {
         mailbox_.post([&events = events_, error = backend.error()] { events.device_failed(error); });

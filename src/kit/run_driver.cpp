@@ -9,6 +9,7 @@
 #include "common/channel.h"
 #include "common/log.h"
 #include "common/worker_contract.h"
+#include "kit/crash_handler.h"
 #include "kit/filesystem.h"
 #include "kit/lockdown.h"
 
@@ -188,6 +189,7 @@ Result<void> Worker::serve() {
 int live(const DriverInfo& info, const DriverFactory& create) {
     // Started by descriptor, the process would show up under that number in ps.
     (void)::prctl(PR_SET_NAME, ("plugfs-" + std::string(info.name)).c_str(), 0, 0, 0);
+    install_crash_handler();
     auto layers = lock_down();
     Channel channel{UniqueFd(worker::control_fd)};
     if (!layers) {

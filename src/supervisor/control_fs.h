@@ -6,6 +6,7 @@
 //   .control/<name>/pid              the worker's process, or nothing
 //   .control/<name>/restarts         how often a worker has ended without being told to
 //   .control/<name>/last-error       why, the last time
+//   .control/<name>/last-crash       the last crash: signal, backtrace, unanswered requests, as JSON
 //   .control/<name>/log              the last lines that the worker wrote
 //   .control/<name>/restart          write anything: another worker takes over, or a quarantined device is tried again
 //
@@ -34,9 +35,9 @@
 namespace plugfs {
 
 // The files of a device's control folder, in the order of their inode numbers.
-enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, log, restart };
-inline constexpr std::array<std::string_view, 7> control_file_names = {"state",      "driver", "pid",    "restarts",
-                                                                       "last-error", "log",    "restart"};
+enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, last_crash, log, restart };
+inline constexpr std::array<std::string_view, 8> control_file_names = {"state",      "driver",     "pid", "restarts",
+                                                                       "last-error", "last-crash", "log", "restart"};
 // Those that are written, not read.
 [[nodiscard]] constexpr bool is_command(ControlFile file) {
     return file == ControlFile::restart;

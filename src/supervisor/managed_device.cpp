@@ -1,6 +1,7 @@
 #include "supervisor/managed_device.h"
 
 #include "common/log.h"
+#include "supervisor/crash_report.h"
 #include "supervisor/mount_table.h"
 
 #include <fcntl.h>
@@ -23,11 +24,6 @@ constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
      std::chrono::milliseconds(3000), std::chrono::milliseconds(10000)}};
 constexpr std::array state_words = {"starting", "running",     "recovering", "away",
                                     "waiting",  "quarantined", "stopping",   "stopped"};
-constexpr std::chrono::milliseconds life_check{250};
-// Until a new worker shows its first sign of life: a loaded machine may take long to start a process.
-constexpr std::chrono::seconds first_sign{10};
-constexpr int device_thread_factor = 5;
-
 // The kernel's end of the mount: false when somebody has unmounted or aborted it.
 bool connected(int fuse) {
     pollfd ready{fuse, 0, 0};
@@ -37,11 +33,13 @@ bool connected(int fuse) {
 }  // namespace
 
 ManagedDevice::ManagedDevice(DeviceServices& services, Description description, Events events)
-    : services_(services), description_(std::move(description)), events_(std::move(events)) {}
+    : services_(services),
+      description_(std::move(description)),
+      events_(std::move(events)),
+      life_(services.loop, services.recovery.hang_time) {}
 
 ManagedDevice::~ManagedDevice() {
     services_.loop.cancel(timer_);
-    services_.loop.cancel(life_timer_);
     worker_.reset();
     if (!folder_path_.empty()) {
         unmount_folder(ENODEV);
@@ -130,6 +128,7 @@ void ManagedDevice::unmount_folder(int error) {
             log::warning(done.error().text());
         }
     }
+    life_.end();
     requests_.reset();
     fuse_.reset();
     vault_.reset();
@@ -187,11 +186,9 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         worker_ = std::move(*worker);
         killed_because_.clear();
         said_failed_ = false;
-        const auto now = Deadline::Clock::now();
-        launched_ = now;
-        fuse_pulse_ = {vault_->header().heartbeat.load(), now, false};
-        device_pulse_ = {vault_->header().device_heartbeat.load(), now, false};
-        watch_life();
+        launched_ = Deadline::Clock::now();
+        last_pid_ = worker_->pid();
+        life_.begin(vault_->header(), [this] { on_hang(); });
     } else {
         could_not_start(worker.error().text());
     }
@@ -228,40 +225,14 @@ void ManagedDevice::on_message(const json& message) {
     }
 }
 
-void ManagedDevice::watch_life() {
-    services_.loop.cancel(life_timer_);
-    life_timer_ = 0;
-    const auto limit = services_.recovery.hang_time;
-    if (!worker_ || !vault_ || limit.count() == 0) {
-        return;
-    }
-    const auto now = Deadline::Clock::now();
-    const auto still = [now](Pulse& pulse, std::uint64_t count) {
-        if (count != pulse.count) {
-            pulse = {count, now, true};
-        }
-        return now - pulse.since;
-    };
-    const auto& header = vault_->header();
-    const auto allowed = [](const Pulse& pulse, std::chrono::milliseconds usual) {
-        return pulse.beats ? usual : std::max<std::chrono::milliseconds>(usual, first_sign);
-    };
-    const auto fuse_still = still(fuse_pulse_, header.heartbeat.load(std::memory_order_relaxed));
-    const auto device_still = still(device_pulse_, header.device_heartbeat.load(std::memory_order_relaxed));
-    if (fuse_still > allowed(fuse_pulse_, limit) ||
-        device_still > allowed(device_pulse_, device_thread_factor * limit)) {
-        killed_because_ = "the driver hung, and was killed";
-        log::error(description_.name + ": " + killed_because_);
-        worker_->kill();
-        return;
-    }
-    life_timer_ = services_.loop.after(life_check, [this] {
-        life_timer_ = 0;
-        watch_life();
-    });
+void ManagedDevice::on_hang() {
+    killed_because_ = "the driver hung, and was killed";
+    log::error(description_.name + ": " + killed_because_);
+    worker_->kill();
 }
 
 void ManagedDevice::on_ended(const std::string& how) {
+    life_.end();
     worker_.reset();
     if (state_ == State::stopping) {
         finish_stop();
@@ -297,6 +268,7 @@ void ManagedDevice::crashed(const std::string& why) {
     ++restarts_;
     last_error_ = why;
     emit("crash", why);
+    report_crash(why);
     if (too_many_ends()) {
         quarantine(why);
         return;
@@ -312,6 +284,22 @@ void ManagedDevice::crashed(const std::string& why) {
     emit("remount", why);
     set_state(State::waiting);
     timer_ = services_.loop.after(delay, [this] { begin(); });
+}
+
+void ManagedDevice::report_crash(const std::string& why) {
+    CrashFacts facts;
+    facts.device = description_.name;
+    facts.id = description_.id;
+    facts.driver = description_.driver + (driver_version_.empty() ? "" : " " + driver_version_);
+    facts.pid = last_pid_;
+    facts.how = why;
+    facts.log = log_.text();
+    if (requests_) {
+        facts.requests = requests_->list();
+    }
+    const json report = crash_report(facts);
+    last_crash_ = report.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+    store_crash_report(services_.state_directory, description_.name, report);
 }
 
 void ManagedDevice::take_over(std::chrono::milliseconds delay) {

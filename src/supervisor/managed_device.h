@@ -21,6 +21,7 @@
 #include "common/event_log.h"
 #include "common/identity.h"
 #include "supervisor/endpoint.h"
+#include "supervisor/life_watch.h"
 #include "supervisor/log_ring.h"
 #include "supervisor/manifest.h"
 #include "supervisor/mount.h"
@@ -45,6 +46,7 @@ struct DeviceServices {
     bool drop_user = false;                            // started as root: workers become users of their own
     std::function<void(const nlohmann::json&)> event;  // to .control/events
     RecoveryOptions recovery;
+    std::string state_directory;  // for crash reports
 };
 
 // Where the device is: a usbfs node under /dev, or an endpoint.
@@ -99,6 +101,8 @@ class ManagedDevice {
     [[nodiscard]] const std::string& driver_version() const { return driver_version_; }
     [[nodiscard]] unsigned restarts() const { return restarts_; }
     [[nodiscard]] const std::string& last_error() const { return last_error_; }
+    // The last crash as JSON; empty: there was none.
+    [[nodiscard]] const std::string& last_crash() const { return last_crash_; }
     [[nodiscard]] const LogRing& log() const { return log_; }
 
   private:
@@ -111,13 +115,14 @@ class ManagedDevice {
     void on_message(const nlohmann::json& message);
     void on_ended(const std::string& how);
     void crashed(const std::string& why);
+    void report_crash(const std::string& why);
     void take_over(std::chrono::milliseconds delay);
     [[nodiscard]] bool can_take_over() const;
     void could_not_start(const std::string& why);
     std::chrono::milliseconds next_delay();
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
-    void watch_life();
+    void on_hang();
     void finish_stop();
     void set_state(State state);
     void emit(const std::string& event, const std::string& detail = {});
@@ -135,26 +140,20 @@ class ManagedDevice {
     std::unique_ptr<Worker> worker_;
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
-    EventLoop::Timer life_timer_ = 0;
-    // A counter in the vault, and since when it has stood still.
-    struct Pulse {
-        std::uint64_t count = 0;
-        Deadline::Clock::time_point since;
-        bool beats = false;  // it has, since the worker was launched
-    };
+    LifeWatch life_;
     Deadline::Clock::time_point launched_;  // the worker
-    Pulse fuse_pulse_;
-    Pulse device_pulse_;
-    bool said_failed_ = false;    // the worker could not start, and said why
-    unsigned failed_starts_ = 0;  // in a row
-    bool one_by_one_ = false;     // the next worker is to try what is pending one by one
-    bool mount_anew_ = false;     // the worker has said that it cannot take this mount over
-    bool replacing_ = false;      // the worker's end was asked for by restart()
+    bool said_failed_ = false;              // the worker could not start, and said why
+    unsigned failed_starts_ = 0;            // in a row
+    bool one_by_one_ = false;               // the next worker is to try what is pending one by one
+    bool mount_anew_ = false;               // the worker has said that it cannot take this mount over
+    bool replacing_ = false;                // the worker's end was asked for by restart()
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
     unsigned restarts_ = 0;
     std::string driver_version_;
     std::string last_error_;
+    std::string last_crash_;
+    pid_t last_pid_ = 0;
     LogRing log_;
 };
 

@@ -44,7 +44,8 @@ Result<void> Supervisor::set_up() {
                                      options_.driver_directory,
                                      root,
                                      [this](const json& event) { emit(event); },
-                                     options_.recovery});
+                                     options_.recovery,
+                                     options_.state_directory});
     services_->mount_options.allow_other = options_.allow_other;
     services_->start_message = {{"type", "start"},
                                 {"version", worker::contract_version},
@@ -355,6 +356,8 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
             return device->last_error() + "\n";
         case ControlFile::log:
             return device->log().text();
+        case ControlFile::last_crash:
+            return device->last_crash();
         case ControlFile::restart:
             return {};
     }

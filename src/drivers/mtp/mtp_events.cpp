@@ -250,9 +250,11 @@ void MtpDriver::check_storages() {
     if (now < next_check_) {
         return;
     }
-    if (storages_->incomplete()) {
-        refresh_storages();
-    } else if (const auto changed = attempt_alone([this] { return storages_->changed(); }); changed && *changed) {
+    const auto others = [this] {
+        const auto changed = attempt_alone([this] { return storages_->changed(); });
+        return changed && *changed;
+    };
+    if (storages_->incomplete() || others()) {
         refresh_storages();
     }
     next_check_ = Deadline::Clock::now() + (storages_->incomplete() ? check_incomplete : check_complete);

@@ -165,7 +165,7 @@ Result<void> Session::climb() {
 
 Result<void> Session::open() {
     opening_ = true;
-    const auto opened = climb();
+    auto opened = climb();
     opening_ = false;
     if (opened) {
         ++generation_;
@@ -193,7 +193,7 @@ Result<void> Session::recover() {
     if (++failures_ == 1 && clean_) {
         return {};  // the transaction has been aborted; that is enough for most
     }
-    const auto opened = open();
+    auto opened = open();
     if (!opened && opened.error().code != ENODEV) {
         left_alone_until_ = Deadline::after(next_retry_);
         next_retry_ = std::min(next_retry_ * 2, longest_retry);
