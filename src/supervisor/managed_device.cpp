@@ -215,7 +215,9 @@ void ManagedDevice::on_message(const json& message) {
         if (worker_) {
             worker_->stop(stop_grace);
         }
-    } else if (type == "gone" && state_ != State::stopping) {
+    } else if (type == "gone" &&
+               (state_ == State::starting || state_ == State::running || state_ == State::recovering)) {
+        // (In the other states it is known already, and timer_ is another's: the grace time's.)
         // Not from inside the worker's own callback: the answer may be to destroy it.
         services_.loop.cancel(timer_);
         timer_ = services_.loop.after(std::chrono::milliseconds(0), [this] {

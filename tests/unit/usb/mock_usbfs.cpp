@@ -193,9 +193,12 @@ void* MockUsbfs::map(std::size_t length) {
 
 using plugfs::usb::test::current;
 
+// Without ThreadSanitizer's notes: its runtime calls these before it is ready to take any.
+#define BEFORE_SANITIZER __attribute__((no_sanitize("thread")))
+
 extern "C" {
 
-int ioctl(int fd, unsigned long request, ...) noexcept {
+BEFORE_SANITIZER int ioctl(int fd, unsigned long request, ...) noexcept {
     va_list arguments;
     va_start(arguments, request);
     void* argument = va_arg(arguments, void*);
@@ -211,7 +214,7 @@ int ioctl(int fd, unsigned long request, ...) noexcept {
     return result;
 }
 
-int poll(pollfd* fds, nfds_t count, int timeout) {
+BEFORE_SANITIZER int poll(pollfd* fds, nfds_t count, int timeout) {
     int own = 0;
     std::vector<pollfd> others(fds, fds + count);
     for (auto& other : others) {
@@ -235,7 +238,8 @@ int poll(pollfd* fds, nfds_t count, int timeout) {
 // By its plain name, which is what libusb calls: with 64-bit file offsets the header makes it mmap64.
 void* mock_mmap(void* address, std::size_t length, int protection, int flags, int fd, long offset) noexcept
     __asm__("mmap");
-void* mock_mmap(void* address, std::size_t length, int protection, int flags, int fd, long offset) noexcept {
+BEFORE_SANITIZER void* mock_mmap(void* address, std::size_t length, int protection, int flags, int fd,
+                                 long offset) noexcept {
     if (current != nullptr && current->owns(fd)) {
         return current->map(length);
     }
