@@ -29,6 +29,7 @@
 #include <plugfs/result.h>
 #include <plugfs/tree.h>
 #include <plugfs/usb.h>
+#include <plugfs/writer.h>
 
 #include <chrono>
 #include <cstddef>
@@ -89,6 +90,9 @@ class Driver {
 
     // Bytes on the device. ENOTSUP: unknown.
     [[nodiscard]] virtual Result<Space> space() { return fail(ENOTSUP, "space"); }
+    // What can be written to; null: the device, or this driver, is read-only. Asked once, after start(); owned by the
+    // driver.
+    [[nodiscard]] virtual Writer* writer() { return nullptr; }
     // A packet from an endpoint given to Device::listen().
     virtual void arrived(std::uint8_t endpoint, std::span<const std::byte> packet) {
         (void)endpoint;

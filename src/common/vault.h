@@ -9,6 +9,7 @@
 //   large slots     large_slot_count x large_slot_size: every read of /dev/fuse needs room for the largest write
 //   node areas      2 x node_area_size: what the kernel knows of the tree, see kit/node_log.h; memory is taken as it
 //                   is needed
+//   operations      operation_count x operation_size: changes of names that are under way, see kit/operation_log.h
 //
 // A slot begins with the request's own fuse_in_header, whose first word is its length: 0 means free. The worker zeroes
 // it before it reads, and the kernel copies a request whole or not at all, so the word alone tells whether there is a
@@ -29,7 +30,7 @@
 
 namespace plugfs {
 
-inline constexpr std::uint64_t vault_magic = 0x32544c5641534750;  // "PGSAVLT2"
+inline constexpr std::uint64_t vault_magic = 0x33544c5641534750;  // "PGSAVLT3"
 inline constexpr std::size_t vault_page_size = 4096;
 inline constexpr std::size_t small_slot_size = 1024;
 inline constexpr std::size_t small_slot_count = 256;
@@ -52,6 +53,7 @@ struct VaultHeader {
     std::atomic<std::uint64_t> device_heartbeat;
     // The request of a predecessor that is being tried alone at the moment (its `unique`); 0: none.
     std::atomic<std::uint64_t> request_on_trial;
+    std::atomic<std::uint32_t> writable;   // 1: a driver has said that the device can be written to
     std::atomic<std::uint32_t> node_area;  // which of the two counts, 0 or 1
     std::atomic<std::uint32_t> node_area_overflowed;
     std::array<std::atomic<std::uint64_t>, 2> node_area_used;  // bytes
@@ -64,7 +66,11 @@ inline constexpr std::size_t large_slots_offset = small_slots_offset + (small_sl
 inline constexpr std::size_t node_areas_offset = large_slots_offset + (large_slot_count * large_slot_size);
 // About 300,000 entries that the kernel knows at the same time.
 inline constexpr std::size_t node_area_size = std::size_t{32} << 20U;
-inline constexpr std::size_t vault_size = node_areas_offset + (2 * node_area_size);
+inline constexpr std::size_t operations_offset = node_areas_offset + (2 * node_area_size);
+// Changes of names under way at the same time; more wait. A record has room for two long paths.
+inline constexpr std::size_t operation_count = 32;
+inline constexpr std::size_t operation_size = std::size_t{16} << 10U;
+inline constexpr std::size_t vault_size = operations_offset + (operation_count * operation_size);
 
 // A mapping of the vault; unmapped when destroyed.
 class VaultMapping {
@@ -91,6 +97,10 @@ class VaultMapping {
 
     [[nodiscard]] std::span<std::byte> node_area(std::size_t index) const {
         return {base_ + node_areas_offset + (index * node_area_size), node_area_size};
+    }
+
+    [[nodiscard]] std::span<std::byte> operation(std::size_t index) const {
+        return {base_ + operations_offset + (index * operation_size), operation_size};
     }
 
   private:

@@ -79,7 +79,8 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
         mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });
         return;
     }
-    mailbox_.post([&events = events_, size = driver->read_size()] { events.device_started(size); });
+    const DriverTraits traits{driver->read_size(), driver->writer() != nullptr};
+    mailbox_.post([&events = events_, traits] { events.device_started(traits); });
     const auto served = serve(**backend, *driver);
     if (served) {
         driver->stop();

@@ -17,11 +17,17 @@
 
 namespace plugfs::kit {
 
+// What a driver says of itself when it has started.
+struct DriverTraits {
+    std::size_t read_size = 0;
+    bool writable = false;
+};
+
 // What the FUSE thread wants to hear; all functions are called there.
 class DeviceEvents {
   public:
     virtual ~DeviceEvents() = default;
-    virtual void device_started(std::size_t read_size) = 0;
+    virtual void device_started(const DriverTraits& traits) = 0;
     virtual void device_failed(const Error& error) = 0;  // it could not be opened, or the driver could not start
     virtual void device_gone() = 0;                      // ENODEV; the thread has ended
     virtual void device_added(Key folder, const Entry& entry) = 0;

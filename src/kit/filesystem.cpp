@@ -31,26 +31,11 @@ Filesystem::~Filesystem() {
     }
 }
 
-Result<void> Filesystem::restore(NodeLog& log) {
-    PLUGFS_ASSIGN(auto notes, log.read());
-    if (!notes.empty()) {
-        const std::size_t count = tree_.restore(std::move(notes));
-        log::info("taking over; the kernel knows " + std::to_string(count) + " entries");
-    }
-    log.all = [this](const std::function<void(const NodeNote&)>& give) { tree_.each_note(give); };
-    tree_.observe(log);
-    return {};
-}
-
-void Filesystem::connect(Session& session, Notifier& notifier) {
-    session_ = &session;
-    notifier_ = &notifier;
-}
-
 void Filesystem::initialise(fuse_conn_info& connection) {
     // Splicing was measured to be slower than writing from memory; locks stay in the kernel.
     connection.want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-                                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS_AUTO);
+                                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS_AUTO |
+                                              FUSE_CAP_ATOMIC_O_TRUNC);
     connection.want |= connection.capable & static_cast<unsigned>(FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
                                                                   FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS);
     connection.max_write = fuse_max_write;
@@ -60,7 +45,8 @@ struct stat Filesystem::attributes(const Node& node) const {
     struct stat status {};
     const bool folder = node.kind == Kind::directory;
     status.st_ino = node.inode;
-    status.st_mode = (folder ? S_IFDIR | 0555U : S_IFREG | 0444U) & ~ownership_.umask;
+    const mode_t write = writable_ && node.content == Content::driver ? 0222U : 0U;
+    status.st_mode = ((folder ? S_IFDIR | 0555U : S_IFREG | 0444U) | write) & ~ownership_.umask;
     status.st_nlink = 1;  // for a folder: "not counted"; 2 would tell find(1) that it has no sub-folders
     status.st_uid = ownership_.uid;
     status.st_gid = ownership_.gid;
@@ -183,8 +169,8 @@ void Filesystem::statistics(fuse_req_t request) {
 
 int Filesystem::visible_code(const Error& error) {
     // What a program can make sense of; everything else is "the device failed".
-    constexpr int known[] = {ENODEV, ENOENT,  EACCES, EPERM, EROFS,  ENOSPC, ENOTSUP, EINVAL, EISDIR,
-                             EBUSY,  ENOTDIR, ENOMEM, EFBIG, ESTALE, EINTR,  EUCLEAN, EEXIST, ENAMETOOLONG};
+    constexpr int known[] = {ENODEV,  ENOENT, EACCES, EPERM,  EROFS, ENOSPC,  ENOTSUP, EINVAL,       EISDIR,   EBUSY,
+                             ENOTDIR, ENOMEM, EFBIG,  ESTALE, EINTR, EUCLEAN, EEXIST,  ENAMETOOLONG, ENOTEMPTY};
     const bool fits = std::find(std::begin(known), std::end(known), error.code) != std::end(known);
     return fits ? error.code : EIO;
 }
@@ -208,6 +194,12 @@ Filesystem::PendingId Filesystem::wait(fuse_req_t request, std::function<void(co
     const PendingId id = ++last_pending_;
     pending_[id] = {request, std::move(fail)};
     fuse_req_interrupt_func(request, on_interrupt, this);
+    return id;
+}
+
+Filesystem::PendingId Filesystem::wait_through(fuse_req_t request, std::function<void(const Error&)> fail) {
+    const PendingId id = ++last_pending_;
+    pending_[id] = {request, std::move(fail)};
     return id;
 }
 

@@ -8,18 +8,25 @@
 // A folder is listed when somebody looks into it, in parts; a name that is asked for is answered as soon as it has been
 // seen, "no such file" only when the listing is complete. The kernel caches names, attributes, listings and content for
 // as long as it likes; when the device reports a change, the Notifier tells it.
+//
+// A change of a name is noted in the vault before the device is asked (kit/operation_log.h). What a predecessor had
+// begun is looked up on the device before anything else is asked of it; its requests wait for that.
 #pragma once
 
 #include "common/event_log.h"
 #include "kit/device_thread.h"
 #include "kit/node_log.h"
 #include "kit/notifier.h"
+#include "kit/operation_log.h"
+#include "kit/operation_search.h"
 #include "kit/read_cache.h"
 #include "kit/session.h"
 #include "kit/tree.h"
 
 #include <sys/stat.h>
 
+#include <atomic>
+#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -45,9 +52,10 @@ class Filesystem : public DeviceEvents {
     [[nodiscard]] static const fuse_lowlevel_ops& operations();
     void connect(Session& session, Notifier& notifier);
 
-    // Before the first request: the kernel's references are noted in `log` from now on; those that a predecessor noted
-    // are restored. The errors are NodeLog::read()'s.
-    Result<void> restore(NodeLog& log);
+    // Before the first request: the kernel's references are noted in `log` from now on, changes of names in
+    // `operations`; what a predecessor noted is restored. `writable` is where it is kept whether the device can be
+    // written to. The errors are NodeLog::read()'s and OperationLog::left()'s.
+    Result<void> restore(NodeLog& log, OperationLog& operations, std::atomic<std::uint32_t>& writable);
     // From now on, requests that fail because the device has gone stay unanswered, for a successor: the same device may
     // come back.
     void hold_when_gone() { hold_when_gone_ = true; }
@@ -59,7 +67,7 @@ class Filesystem : public DeviceEvents {
     // Answers EINTR to the requests that were interrupted meanwhile; call it after each Session::serve().
     void answer_interrupted();
 
-    void device_started(std::size_t read_size) override;
+    void device_started(const DriverTraits& traits) override;
     void device_failed(const Error& error) override;
     void device_gone() override;
     void device_added(Key folder, const Entry& entry) override;
@@ -106,6 +114,14 @@ class Filesystem : public DeviceEvents {
     void open_folder(fuse_req_t request, std::uint64_t inode, fuse_file_info& info);
     void read_folder(fuse_req_t request, std::uint64_t inode, std::size_t size, std::uint64_t offset, bool plus);
     void statistics(fuse_req_t request);
+    void create(fuse_req_t request, std::uint64_t parent, const char* name, fuse_file_info& info);
+    void make_folder(fuse_req_t request, std::uint64_t parent, const char* name);
+    void remove(fuse_req_t request, std::uint64_t parent, const char* name, Kind kind);
+    void rename(fuse_req_t request, std::uint64_t parent, const char* name, std::uint64_t target_parent,
+                const char* target_name, unsigned flags);
+    void write(fuse_req_t request, std::uint64_t inode, std::span<const std::byte> bytes, std::uint64_t offset);
+    void set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which);
+    void flush(fuse_req_t request, std::uint64_t inode);
 
     // filesystem_folders.cpp
     // False when nothing can be said yet.
@@ -120,6 +136,70 @@ class Filesystem : public DeviceEvents {
     void take_in(Node& folder, const Entry& entry, bool announce);
     void take_out(Node& node);
     void resume_waiting(std::uint64_t folder, const Error* error);
+    void when_listed(std::uint64_t folder, const Done& done);
+
+    // filesystem_names.cpp: create, remove, rename
+    struct NameChange {
+        PendingId id = 0;
+        fuse_req_t request = nullptr;
+        Operation operation;
+        std::optional<OperationLog::Record> record;
+        unsigned attempt = 0;
+        std::uint64_t parent = 0;
+        std::string name;
+        std::uint64_t target_parent = 0;
+        std::string target_name;
+        Kind kind = Kind::file;               // what is made or removed
+        bool keep_target = false;             // RENAME_NOREPLACE
+        std::optional<fuse_file_info> opens;  // what is made is opened, too
+    };
+    using NameChangeRef = std::shared_ptr<NameChange>;
+    // The keys that the driver is asked with.
+    struct NameKeys {
+        Key folder = 0;
+        Key entry = 0;
+        Key target_folder = 0;
+        std::optional<Key> replaced;
+    };
+    [[nodiscard]] static int check_name(const std::string& name);
+    void begin_change(const NameChangeRef& change);
+    void prepare_change(const NameChangeRef& change);
+    void act_on_change(const NameChangeRef& change);
+    Result<NameKeys> keys_for(NameChange& change);
+    Result<void> note_change(NameChange& change);
+    void ask_driver(const NameChangeRef& change, const NameKeys& keys);
+    void change_made(const NameChangeRef& change, const NameKeys& keys, const Result<std::optional<Entry>>& result);
+    void apply_change(const NameChange& change, const std::optional<Entry>& entry);
+    void answer_change(const NameChangeRef& change);
+    void change_failed(const NameChangeRef& change, const Error& error);
+    void end_change(NameChange& change);
+
+    // filesystem_recovery.cpp: what a predecessor had begun
+    struct Unfinished {
+        OperationLog::Left left;
+        std::optional<Result<OperationTrace>> trace;  // when it has been looked for
+        std::function<void()> waiting;                // the request, asked again
+    };
+    void look_for_unfinished();
+    void found_unfinished(std::uint64_t unique, Result<OperationTrace> trace);
+    void finish_change(const NameChangeRef& change, Unfinished& unfinished);
+
+    // filesystem_writing.cpp
+    // What is done to a file on the device thread; done again if its key was stale.
+    struct FileWork {
+        PendingId id = 0;
+        std::uint64_t inode = 0;
+        std::string what;  // for the log
+        std::function<Result<std::optional<Entry>>(Writer&, Key)> work;
+        std::function<void(Node&, const std::optional<Entry>&)> done;  // answers the request
+        unsigned attempt = 0;
+    };
+    void begin_work(fuse_req_t request, std::uint64_t inode, FileWork work);
+    void do_work(const std::shared_ptr<FileWork>& work);
+    void work_done(const std::shared_ptr<FileWork>& work, Key key, const Result<std::optional<Entry>>& result);
+    // The file that a request is to change; null: it has been answered with an error.
+    Node* file_to_change(fuse_req_t request, std::uint64_t inode);
+    void content_changed_by_us(Node& node);
 
     // filesystem_files.cpp
     void read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info);
@@ -143,6 +223,8 @@ class Filesystem : public DeviceEvents {
     // What is asked when nothing can be asked of the device any more. False: the device is there.
     bool refuse(fuse_req_t request);
     PendingId wait(fuse_req_t request, std::function<void(const Error&)> fail);
+    // The same for what cannot be given up half-way: an interrupt does not free it.
+    PendingId wait_through(fuse_req_t request, std::function<void(const Error&)> fail);
     [[nodiscard]] bool waits(PendingId id) const { return pending_.count(id) != 0; }
     // The session with the device that `key` is of has ended; unless that is known already.
     void keys_lost(const Node& node, Key key);
@@ -165,6 +247,14 @@ class Filesystem : public DeviceEvents {
     std::size_t read_size_ = std::size_t{1} << 20U;
     bool hold_when_gone_ = false;
     std::optional<Error> dead_;  // why nothing can be asked of the device any more
+
+    bool started_on_device_ = false;
+    bool writable_ = false;
+    std::unordered_map<std::uint64_t, unsigned> changes_under_way_;  // by inode
+    std::atomic<std::uint32_t>* writable_note_ = nullptr;
+    OperationLog* operations_ = nullptr;
+    std::unordered_map<std::uint64_t, Unfinished> unfinished_;  // by unique
+    std::deque<NameChangeRef> without_record_;                  // wait for a free one
 
     std::string description_ = "{}\n";
     EventLog events_;

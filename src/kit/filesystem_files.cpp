@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "kit/filesystem.h"
 
+#include <fcntl.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -19,6 +20,11 @@ void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& i
     Node* node = tree_.find(inode);
     if (node == nullptr || node->kind != Kind::file) {
         fuse_reply_err(request, node == nullptr ? ESTALE : EISDIR);
+        return;
+    }
+    const bool writes = (info.flags & O_ACCMODE) != O_RDONLY;
+    if (writes && (node->content != Content::driver || (started_on_device_ && !writable_))) {
+        fuse_reply_err(request, node->content != Content::driver ? EACCES : EROFS);
         return;
     }
     if (node->content == Content::events) {
@@ -217,8 +223,16 @@ void Filesystem::wake_pollers() {
     }
 }
 
-void Filesystem::device_started(std::size_t read_size) {
-    read_size_ = std::clamp<std::size_t>(read_size, 4096, std::size_t{4} << 20U);
+void Filesystem::device_started(const DriverTraits& traits) {
+    read_size_ = std::clamp<std::size_t>(traits.read_size, 4096, std::size_t{4} << 20U);
+    started_on_device_ = true;
+    if (writable_ != traits.writable) {
+        writable_ = traits.writable;
+        if (writable_note_ != nullptr) {
+            writable_note_->store(writable_ ? 1 : 0);
+        }
+        notifier_->inode_changed(root_inode, false);
+    }
     if (on_state) {
         on_state(nullptr);
     }

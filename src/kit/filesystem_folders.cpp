@@ -122,6 +122,28 @@ void Filesystem::await_folder(Node& folder, FolderWaiter waiter) {
     want_listing(folder);
 }
 
+void Filesystem::when_listed(std::uint64_t inode, const Done& done) {
+    Node* folder = tree_.find(inode);
+    if (folder == nullptr || folder->kind != Kind::directory) {
+        const Error error = fail(folder == nullptr ? ESTALE : ENOTDIR, "folder");
+        done(&error);
+        return;
+    }
+    if (folder->listed == Listed::yes) {
+        done(nullptr);
+        return;
+    }
+    await_folder(*folder, [this, inode, done](const Error* error) {
+        const Node* at = tree_.find(inode);
+        const Error gone = fail(ENOENT, "folder", "it is not on the device any more");
+        if (error == nullptr && at != nullptr && at->listed != Listed::yes) {
+            return false;
+        }
+        done(error != nullptr ? error : (at == nullptr ? &gone : nullptr));
+        return true;
+    });
+}
+
 void Filesystem::when_bound(Node& node, const Done& done) {
     if (node.bound) {
         done(nullptr);

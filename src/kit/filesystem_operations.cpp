@@ -69,6 +69,39 @@ struct Operations {
             fs.read_folder(request, inode, size, static_cast<std::uint64_t>(offset), true);
         });
     }
+    static void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t /*mode*/, fuse_file_info* info) {
+        guarded(request, [&](Filesystem& fs) { fs.create(request, parent, name, *info); });
+    }
+    static void mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t /*mode*/) {
+        guarded(request, [&](Filesystem& fs) { fs.make_folder(request, parent, name); });
+    }
+    static void unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
+        guarded(request, [&](Filesystem& fs) { fs.remove(request, parent, name, Kind::file); });
+    }
+    static void rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
+        guarded(request, [&](Filesystem& fs) { fs.remove(request, parent, name, Kind::directory); });
+    }
+    static void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t target_parent,
+                       const char* target_name, unsigned flags) {
+        guarded(request, [&](Filesystem& fs) { fs.rename(request, parent, name, target_parent, target_name, flags); });
+    }
+    static void write(fuse_req_t request, fuse_ino_t inode, const char* bytes, size_t size, off_t offset,
+                      fuse_file_info* /*info*/) {
+        guarded(request, [&](Filesystem& fs) {
+            fs.write(request, inode, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset));
+        });
+    }
+    static void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int which,
+                        fuse_file_info* /*info*/) {
+        guarded(request,
+                [&](Filesystem& fs) { fs.set_attributes(request, inode, *wanted, static_cast<unsigned>(which)); });
+    }
+    static void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*info*/) {
+        guarded(request, [&](Filesystem& fs) { fs.flush(request, inode); });
+    }
+    static void fsync(fuse_req_t request, fuse_ino_t inode, int /*data_only*/, fuse_file_info* /*info*/) {
+        guarded(request, [&](Filesystem& fs) { fs.flush(request, inode); });
+    }
     static void statfs(fuse_req_t request, fuse_ino_t /*inode*/) {
         guarded(request, [&](Filesystem& fs) { fs.statistics(request); });
     }
@@ -91,6 +124,15 @@ const fuse_lowlevel_ops& Filesystem::operations() {
         ops.readdir = Operations::readdir;
         ops.readdirplus = Operations::readdirplus;
         ops.statfs = Operations::statfs;
+        ops.create = Operations::create;
+        ops.mkdir = Operations::mkdir;
+        ops.unlink = Operations::unlink;
+        ops.rmdir = Operations::rmdir;
+        ops.rename = Operations::rename;
+        ops.write = Operations::write;
+        ops.setattr = Operations::setattr;
+        ops.flush = Operations::flush;
+        ops.fsync = Operations::fsync;
         return ops;
     }();
     return table;

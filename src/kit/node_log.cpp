@@ -1,5 +1,6 @@
 #include "kit/node_log.h"
 
+#include "common/checksum.h"
 #include "common/log.h"
 
 #include <plugfs/bytes.h>
@@ -18,14 +19,7 @@ constexpr std::size_t fixed_size = prefix_size + 8 + 32;
 constexpr std::size_t string_limit = 4096;
 constexpr std::uint8_t flag_taken_back = 1;
 constexpr std::uint8_t flag_has_time = 2;
-
-std::uint32_t checksum(std::span<const std::byte> bytes) {
-    std::uint32_t hash = 0x811c9dc5;
-    for (const std::byte byte : bytes) {
-        hash = (hash ^ static_cast<std::uint32_t>(byte)) * 0x01000193;
-    }
-    return hash;
-}
+constexpr std::uint8_t flag_written = 4;
 
 Error damaged(const std::string& what, std::size_t offset) {
     return fail(EPROTO, "vault", "notes of the tree: " + what + " at offset " + std::to_string(offset));
@@ -36,7 +30,8 @@ std::vector<std::byte> encode(const NodeNote& note, bool taken_back) {
         return static_cast<std::uint16_t>(std::min(text.size(), string_limit));
     };
     ByteWriter body;
-    body.u8(static_cast<std::uint8_t>((taken_back ? flag_taken_back : 0U) | (note.modified ? flag_has_time : 0U)));
+    body.u8(static_cast<std::uint8_t>((taken_back ? flag_taken_back : 0U) | (note.modified ? flag_has_time : 0U) |
+                                      (note.written ? flag_written : 0U)));
     body.u8(static_cast<std::uint8_t>(note.kind));
     for (const auto* text : {&note.name, &note.device_name, &note.identity}) {
         body.u16le(text_length(*text));
@@ -98,6 +93,7 @@ Result<std::vector<NodeNote>> NodeLog::read() const {
         if ((flags & flag_has_time) != 0) {
             note.modified = modified;
         }
+        note.written = (flags & flag_written) != 0;
         std::array<std::string*, 3> texts = {&note.name, &note.device_name, &note.identity};
         for (std::size_t i = 0; i < texts.size(); ++i) {
             const auto text = reader.take(lengths[i]);

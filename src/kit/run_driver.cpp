@@ -95,6 +95,7 @@ class Worker {
     std::vector<Layer> layers_;
     std::optional<VaultMapping> vault_;
     std::optional<NodeLog> node_log_;
+    std::optional<OperationLog> operations_;
     std::unique_ptr<DeviceQueue> queue_;
     std::unique_ptr<Mailbox> mailbox_;
     std::unique_ptr<Filesystem> filesystem_;
@@ -117,7 +118,8 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
         filesystem_->hold_when_gone();
     }
     node_log_.emplace(*vault_);
-    PLUGFS_TRY(filesystem_->restore(*node_log_));
+    operations_.emplace(*vault_);
+    PLUGFS_TRY(filesystem_->restore(*node_log_, *operations_, vault_->header().writable));
     filesystem_->on_state = [this](const Error* error) { on_state(error); };
     PLUGFS_ASSIGN(session_,
                   Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));

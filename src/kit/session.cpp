@@ -129,6 +129,7 @@ void Session::go_on_with_trial() {
 void Session::dispatch(std::span<std::byte> request) {
     std::uint32_t length = 0;
     std::memcpy(&length, request.data(), sizeof length);
+    current_ = unique_of(request);
     fuse_buf buffer{};
     buffer.mem = request.data();
     buffer.size = length;

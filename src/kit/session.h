@@ -60,6 +60,11 @@ class Session {
     // Takes and dispatches what the kernel has, a bounded number. ENODEV: unmounted.
     Result<void> serve();
 
+    // The number of the request that is being dispatched; only from inside an operation.
+    [[nodiscard]] std::uint64_t current_request() const { return current_; }
+    // Whether a request of that number waits for its answer, also one that a predecessor was given.
+    [[nodiscard]] bool unanswered(std::uint64_t unique) const { return !slots_.find(unique).empty(); }
+
     [[nodiscard]] fuse_session* raw() const { return session_; }
 
   private:
@@ -78,6 +83,7 @@ class Session {
     void* client_;
     fuse_session* session_ = nullptr;
     std::deque<std::uint64_t> trial_;  // the first is being played, if request_on_trial says so
+    std::uint64_t current_ = 0;
     bool playing_init_ = false;
     int init_error_ = 0;
 };

@@ -31,8 +31,8 @@ std::uint64_t path_hash(std::uint64_t parent, std::string_view name) {
 }
 
 NodeNote note_of(const Node& node) {
-    return {node.inode,    node.parent->inode, node.name, node.device_name,
-            node.identity, node.kind,          node.size, node.modified};
+    return {node.inode, node.parent->inode, node.name,     node.device_name, node.identity,
+            node.kind,  node.size,          node.modified, node.written};
 }
 
 bool lies_below(const Node& node, const Node& ancestor) {
@@ -122,7 +122,7 @@ Node* Tree::find_unbound(Node& folder, const Entry& entry) {
 
 // Whether an unbound entry still has the content that it had.
 bool Tree::same_content(const Node& node, const Entry& entry) {
-    return node.kind == Kind::directory || (node.size == entry.size && node.modified == entry.modified);
+    return node.kind == Kind::directory || node.written || (node.size == entry.size && node.modified == entry.modified);
 }
 
 void Tree::unbind_all() {
@@ -183,7 +183,8 @@ Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
         change.appeared = true;
     }
     change.node = node;
-    change.content_changed = node->size != entry.size || node->modified != entry.modified;
+    // What we write ourselves is no news to the kernel.
+    change.content_changed = !node->written && (node->size != entry.size || node->modified != entry.modified);
     node->version += change.content_changed ? 1 : 0;
     node->identity = entry.persistent_identity;
     node->size = entry.size;
@@ -193,6 +194,48 @@ Result<Tree::Change> Tree::add(Node& folder, const Entry& entry) {
         note(*node);
     }
     return change;
+}
+
+Result<Tree::Change> Tree::move(Node& node, Node& folder, const Entry& entry) {
+    // Listed or reported under its new key before we were told of it.
+    if (Node* other = find_key(entry.key); other != nullptr && other != &node && other->inode != root_inode) {
+        remove(*other);
+    }
+    if (node.bound) {
+        by_key_.erase(node.key);
+    }
+    node.key = entry.key;
+    node.bound = true;
+    by_key_[entry.key] = &node;
+    node.size = entry.size;
+    node.modified = entry.modified;
+    if (node.parent == nullptr) {
+        // The device has reported its removal meanwhile.
+        node.name = unique_name(safe_name(entry.name),
+                                [&](const std::string& candidate) { return child(folder, candidate) != nullptr; });
+        node.device_name = node.name == entry.name ? std::string() : entry.name;
+        attach(folder, node);
+        if (node.lookups > 0) {
+            note(node);
+        }
+    }
+    return add(folder, entry);
+}
+
+void Tree::refresh(Node& node, const Entry& entry) {
+    node.identity = entry.persistent_identity;
+    node.size = entry.size;
+    node.modified = entry.modified;
+    node.written = false;
+    if (node.noted) {
+        note(node);
+    }
+}
+
+void Tree::will_be_written(Node& node) {
+    if (!std::exchange(node.written, true) && node.noted) {
+        note(node);
+    }
 }
 
 Node& Tree::add_own(std::string_view name, Content content) {
@@ -290,6 +333,7 @@ std::size_t Tree::restore(std::vector<NodeNote> notes) {
             node->kind = note.kind;
             node->size = note.size;
             node->modified = note.modified;
+            node->written = note.written;
             node->bound = false;
             // How many references the kernel has is not known, and does not matter: it drops all of them at once.
             node->lookups = 1;
@@ -310,6 +354,14 @@ void Tree::drop_if_unused(Node& node) {
     if (node.parent == nullptr && node.lookups == 0 && node.inode != root_inode) {
         nodes_.erase(node.inode);
     }
+}
+
+std::vector<std::string> Tree::device_path(const Node& node) {
+    std::vector<std::string> path;
+    for (const Node* at = &node; at->parent != nullptr; at = at->parent) {
+        path.insert(path.begin(), at->device_name.empty() ? at->name : at->device_name);
+    }
+    return path;
 }
 
 std::string Tree::path(const Node& node) {

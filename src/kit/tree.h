@@ -47,6 +47,7 @@ struct NodeNote {
     Kind kind = Kind::file;
     std::uint64_t size = 0;
     std::optional<std::int64_t> modified;
+    bool written = false;
 };
 
 // Told of every entry that the kernel has references to, before it gets the first, when what is noted of it changes,
@@ -71,8 +72,10 @@ struct Node {
     Content content = Content::driver;
     std::uint64_t size = 0;
     std::optional<std::int64_t> modified;
-    std::uint64_t lookups = 0;   // references that the kernel holds; see Tree::reference()
-    bool noted = false;          // the observer knows it
+    std::uint64_t lookups = 0;  // references that the kernel holds; see Tree::reference()
+    bool noted = false;         // the observer knows it
+    // Written to by us, so that its size and time may differ from what is known, and it is the same file nevertheless.
+    bool written = false;
     std::uint64_t seen_in = 0;   // the listing of its parent that saw it last
     std::uint64_t listings = 0;  // of itself, so far; the number of the latest
     Listed listed = Listed::no;
@@ -102,6 +105,13 @@ class Tree {
     // Adds the driver's entry to `folder`, or updates it. EINVAL: the key is root_key or the move would make a circle;
     // EEXIST: the key is that of an entry of the other kind.
     Result<Change> add(Node& folder, const Entry& entry);
+    // The driver has moved `node` at our request: it is `entry` now, in `folder`, perhaps with a new key. What had its
+    // name there has to be gone by then. The content is the same. Errors as for add().
+    Result<Change> move(Node& node, Node& folder, const Entry& entry);
+    // What the driver says of a file that was written to at our request. The content is not news.
+    void refresh(Node& node, const Entry& entry);
+    // From now on its size and time may be any (Node::written).
+    void will_be_written(Node& node);
     // Adds a file of the kit's own to the root. The name must be free.
     Node& add_own(std::string_view name, Content content);
 
@@ -124,6 +134,8 @@ class Tree {
     // All that is noted, folders before what is in them.
     void each_note(const std::function<void(const NodeNote&)>& give) const;
 
+    // The names from the root to an entry, as the device has them.
+    [[nodiscard]] static std::vector<std::string> device_path(const Node& node);
     // "/storage/Music/a.mp3", for log lines.
     [[nodiscard]] static std::string path(const Node& node);
     [[nodiscard]] std::size_t size() const { return nodes_.size(); }

@@ -100,6 +100,8 @@ Result<void> parse_mount_option(std::string_view word, Options& options) {
     const auto value = equals == std::string_view::npos ? std::string_view() : word.substr(equals + 1);
     if (word == "allow_other") {
         options.allow_other = true;
+    } else if (word == "ro" || word == "rw") {
+        options.read_only = word == "ro";
     } else if (name == "uid") {
         PLUGFS_ASSIGN(options.uid, parse_number<uid_t>("-o uid", value, 10, std::numeric_limits<uid_t>::max() - 1));
     } else if (name == "gid") {
@@ -219,6 +221,7 @@ Serves every USB media device that is plugged in as a folder under MOUNTPOINT.
                          (unix:PATH or tcp:HOST:PORT; no authentication: keep to a tunnel)
       --no-local         leave the devices that are plugged in here alone
   -o OPTION[,OPTION...]  allow_other    let other users in
+                         ro             read only, whatever the drivers can do
                          uid=N, gid=N   owner of the files
                          umask=MODE     permissions to take away (octal, 022)
                          recovery=remount  mount anew after a crash instead of taking over

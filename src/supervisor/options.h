@@ -19,6 +19,7 @@ struct Options {
     std::string mount_point;
     bool foreground = false;
     bool allow_other = false;
+    bool read_only = false;
     std::optional<uid_t> uid;  // owner of the files; ourselves unless given
     std::optional<gid_t> gid;
     mode_t umask = 022;

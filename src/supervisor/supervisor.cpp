@@ -47,6 +47,7 @@ Result<void> Supervisor::set_up() {
                                      options_.recovery,
                                      options_.state_directory});
     services_->mount_options.allow_other = options_.allow_other;
+    services_->mount_options.read_only = options_.read_only;
     services_->start_message = {{"type", "start"},
                                 {"version", worker::contract_version},
                                 {"uid", options_.uid.value_or(::getuid())},

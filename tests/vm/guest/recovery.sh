@@ -51,9 +51,10 @@ for way in damaged remount; do
     copy
     old=$(pid)
     if [ "$way" = damaged ]; then
-        # The notes of the tree are behind the header's first 1,072 bytes and the slots; the length of the first area makes no sense now.
+        # All of the header (a page) that stands behind the recorded FUSE_INIT and its reply, 1,040 bytes: no number makes sense.
         kill -STOP "$old"
-        perl -e 'open my $f, "+<", shift or die; seek $f, 1072, 0; print $f pack("Q", 1 << 60)' "/proc/$old/fd/5"
+        dd if=/dev/zero bs=1 count=3056 2>/dev/null | tr '\0' '\377' |
+            dd of="/proc/$old/fd/5" bs=1 seek=1040 conv=notrunc 2>/dev/null
     fi
     begin_time=$(date +%s%N)
     kill -KILL "$old"
