@@ -34,10 +34,11 @@ Filesystem::~Filesystem() {
 void Filesystem::initialise(fuse_conn_info& connection) {
     // Splicing was measured to be slower than writing from memory; locks stay in the kernel.
     connection.want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-                                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS_AUTO |
-                                              FUSE_CAP_ATOMIC_O_TRUNC);
-    connection.want |= connection.capable & static_cast<unsigned>(FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
-                                                                  FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS);
+                                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS_AUTO);
+    // O_TRUNC comes with open(): so it is known that a close, with its flush, will follow.
+    connection.want |= connection.capable &
+                       static_cast<unsigned>(FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
+                                             FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS);
     connection.max_write = fuse_max_write;
 }
 
@@ -76,13 +77,36 @@ fuse_entry_param Filesystem::entry_for(const Node& node) const {
 }
 
 void Filesystem::get_attributes(fuse_req_t request, std::uint64_t inode) {
-    const Node* node = tree_.find(inode);
+    Node* node = tree_.find(inode);
     if (node == nullptr) {
         fuse_reply_err(request, ESTALE);
         return;
     }
-    const struct stat status = attributes(*node);
-    fuse_reply_attr(request, &status, node->content == Content::events ? 0 : cache_seconds);
+    if (!size_unknown(*node)) {
+        answer_attributes(request, *node);
+        return;
+    }
+    if (refuse(request)) {
+        return;
+    }
+    const PendingId id = wait(request, [this, request](const Error& error) { reply_error(request, error, "look"); });
+    when_bound(*node, [this, id, request, inode](const Error* error) {
+        if (!waits(id)) {
+            return;
+        }
+        finish(id);
+        const Node* at = tree_.find(inode);
+        if (error != nullptr || at == nullptr) {
+            reply_error(request, error != nullptr ? *error : fail(ESTALE, "look"), "look");
+        } else {
+            answer_attributes(request, *at);
+        }
+    });
+}
+
+void Filesystem::answer_attributes(fuse_req_t request, const Node& node) {
+    const struct stat status = attributes(node);
+    fuse_reply_attr(request, &status, node.content == Content::events ? 0 : cache_seconds);
 }
 
 void Filesystem::lookup(fuse_req_t request, std::uint64_t parent, const char* name) {
@@ -118,7 +142,7 @@ void Filesystem::lookup(fuse_req_t request, std::uint64_t parent, const char* na
 }
 
 bool Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::string& name) {
-    if (Node* node = Tree::child(folder, name)) {
+    if (Node* node = Tree::child(folder, name); node != nullptr && !size_unknown(*node)) {
         tree_.reference(*node);
         const auto entry = entry_for(*node);
         if (fuse_reply_entry(request, &entry) == -ENOENT) {

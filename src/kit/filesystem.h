@@ -98,7 +98,7 @@ class Filesystem : public DeviceEvents {
         std::uint64_t listing = 0;  // of the folder
     };
     struct OpenFile {
-        std::shared_ptr<ReadCache> cache;
+        std::shared_ptr<ReadCache> cache;  // from the first read on
         unsigned handles = 0;
     };
 
@@ -120,7 +120,9 @@ class Filesystem : public DeviceEvents {
     void rename(fuse_req_t request, std::uint64_t parent, const char* name, std::uint64_t target_parent,
                 const char* target_name, unsigned flags);
     void write(fuse_req_t request, std::uint64_t inode, std::span<const std::byte> bytes, std::uint64_t offset);
-    void set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which);
+    // `is_open`: by ftruncate(2) and the like; a flush follows when the file is closed.
+    void set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which,
+                        bool is_open);
     void flush(fuse_req_t request, std::uint64_t inode);
 
     // filesystem_folders.cpp
@@ -200,10 +202,18 @@ class Filesystem : public DeviceEvents {
     // The file that a request is to change; null: it has been answered with an error.
     Node* file_to_change(fuse_req_t request, std::uint64_t inode);
     void content_changed_by_us(Node& node);
+    void open_emptied(fuse_req_t request, Node& node, const fuse_file_info& info);  // O_TRUNC
+    void answer_attributes(fuse_req_t request, const Node& node);
+    // Its size is known only when it has been found on the device: a predecessor was writing to it.
+    [[nodiscard]] static bool size_unknown(const Node& node) { return node.written && !node.bound; }
 
     // filesystem_files.cpp
     void read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info);
     void read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset);
+    void read_known_file(PendingId id, Node& node, std::size_t size, std::uint64_t offset);
+    void answer_open(fuse_req_t request, Node& node, fuse_file_info& info);
+    void when_started(std::function<void()> work);
+    void forget_content(const Node& node);
     std::shared_ptr<ReadCache> cache_for(Node& node);
     // One block on its way into a file's cache; `version` is the content that it belongs to.
     struct BlockFetch {
@@ -249,12 +259,14 @@ class Filesystem : public DeviceEvents {
     std::optional<Error> dead_;  // why nothing can be asked of the device any more
 
     bool started_on_device_ = false;
+    std::vector<std::function<void()>> waiting_for_start_;
     bool writable_ = false;
     std::unordered_map<std::uint64_t, unsigned> changes_under_way_;  // by inode
     std::atomic<std::uint32_t>* writable_note_ = nullptr;
     OperationLog* operations_ = nullptr;
     std::unordered_map<std::uint64_t, Unfinished> unfinished_;  // by unique
-    std::deque<NameChangeRef> without_record_;                  // wait for a free one
+    std::deque<NameChangeRef> waiting_for_others_;              // for a free record, or because of alone_
+    std::optional<std::uint64_t> alone_;                        // the `unique` of a change that nothing may go beside
 
     std::string description_ = "{}\n";
     EventLog events_;

@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace plugfs::kit {
 
@@ -27,19 +28,23 @@ void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& i
         fuse_reply_err(request, node->content != Content::driver ? EACCES : EROFS);
         return;
     }
-    if (node->content == Content::events) {
+    if ((info.flags & O_TRUNC) != 0) {
+        open_emptied(request, *node, info);
+    } else {
+        answer_open(request, *node, info);
+    }
+}
+
+void Filesystem::answer_open(fuse_req_t request, Node& node, fuse_file_info& info) {
+    if (node.content == Content::events) {
         info.fh = ++last_handle_;
         info.direct_io = 1;  // it grows: the kernel must not remember where it ended
         event_readers_[info.fh] = events_.open();
     } else {
         info.keep_cache = 1;  // we say when the content changes
     }
-    if (node->content == Content::driver) {
-        auto& file = open_files_[inode];
-        ++file.handles;
-        if (file.cache == nullptr) {
-            file.cache = cache_for(*node);
-        }
+    if (node.content == Content::driver) {
+        ++open_files_[node.inode].handles;
     }
     if (fuse_reply_open(request, &info) == -ENOENT) {
         event_readers_.erase(info.fh);
@@ -85,12 +90,51 @@ void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t si
         fuse_reply_err(request, ENOENT);  // removed on the device while it was open
         return;
     }
+    const PendingId id = wait(request, [this, request](const Error& error) { reply_error(request, error, "read"); });
+    const auto found = [this, id, request, inode = node.inode, size, offset](const Error* error) {
+        if (!waits(id)) {
+            return;
+        }
+        Node* at = tree_.find(inode);
+        if (error == nullptr && at != nullptr) {
+            read_known_file(id, *at, size, offset);
+        } else {
+            finish(id);
+            reply_error(request, error != nullptr ? *error : fail(ESTALE, "read"), "read");
+        }
+    };
+    // How much may be asked for at once is known when the driver has started.
+    when_started([this, id, found, inode = node.inode] {
+        Node* at = waits(id) ? tree_.find(inode) : nullptr;
+        if (at != nullptr && size_unknown(*at)) {
+            when_bound(*at, found);
+        } else {
+            found(nullptr);
+        }
+    });
+}
+
+void Filesystem::when_started(std::function<void()> work) {
+    if (started_on_device_) {
+        work();
+    } else {
+        waiting_for_start_.push_back(std::move(work));
+    }
+}
+
+// What was read of it is not what the device has.
+void Filesystem::forget_content(const Node& node) {
+    if (const auto file = open_files_.find(node.inode); file != open_files_.end() && file->second.cache != nullptr) {
+        file->second.cache->clear();
+    }
+}
+
+void Filesystem::read_known_file(PendingId id, Node& node, std::size_t size, std::uint64_t offset) {
     auto& file = open_files_[node.inode];
     if (file.cache == nullptr) {
         file.cache = cache_for(node);
     }
     const auto cache = file.cache;
-    const PendingId id = wait(request, [this, request](const Error& error) { reply_error(request, error, "read"); });
     // The cache is kept for as long as somebody waits: who opened the file with a predecessor is not counted as having
     // it open.
     cache->read(offset, size, node.size,
@@ -235,6 +279,9 @@ void Filesystem::device_started(const DriverTraits& traits) {
     }
     if (on_state) {
         on_state(nullptr);
+    }
+    for (const auto& work : std::exchange(waiting_for_start_, {})) {
+        work();
     }
 }
 

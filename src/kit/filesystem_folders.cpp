@@ -285,9 +285,7 @@ void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
         notifier_->inode_changed(folder.inode, true);
     }
     if (change->content_changed && !change->appeared) {
-        if (const auto file = open_files_.find(change->node->inode); file != open_files_.end()) {
-            file->second.cache->clear();
-        }
+        forget_content(*change->node);
         notifier_->inode_changed(change->node->inode, true);
     }
 }
@@ -320,9 +318,7 @@ void Filesystem::device_changed(const Entry& entry) {
     if (node != nullptr && node->parent != nullptr) {
         take_in(*node->parent, entry, true);
         // The same size and time, and yet the device says that it changed.
-        if (const auto file = open_files_.find(node->inode); file != open_files_.end()) {
-            file->second.cache->clear();
-        }
+        forget_content(*node);
         notifier_->inode_changed(node->inode, true);
     }
 }

@@ -8,6 +8,8 @@
 #include "kit/crash_points.h"
 #include "kit/filesystem.h"
 
+#include <utility>
+
 namespace plugfs::kit {
 
 namespace {
@@ -156,7 +158,7 @@ void Filesystem::act_on_change(const NameChangeRef& change) {
     }
     const auto noted = note_change(*change);
     if (!noted && noted.error().code == EAGAIN) {
-        without_record_.push_back(change);
+        waiting_for_others_.push_back(change);
         return;
     }
     if (!noted) {
@@ -223,6 +225,17 @@ Result<void> Filesystem::note_change(NameChange& change) {
         return {};
     }
     auto& operation = change.operation;
+    // What is noted says where: a path. So nothing else is noted while a folder moves, from when it asks to.
+    if (alone_ && *alone_ != operation.unique) {
+        return fail(EAGAIN, "operations", "a folder moves");
+    }
+    const Node* moved = operation.what == Operation::What::rename ? tree_.find(operation.inode) : nullptr;
+    if (moved != nullptr && moved->kind == Kind::directory) {
+        alone_ = operation.unique;
+        if (operations_->under_way() > 0) {
+            return fail(EAGAIN, "operations", "others are under way");
+        }
+    }
     const Node& folder = *tree_.find(change.parent);
     if (operation.inode != 0) {
         operation.path = Tree::device_path(*tree_.find(operation.inode));
@@ -352,11 +365,7 @@ void Filesystem::answer_change(const NameChangeRef& change) {
     const auto entry = entry_for(*made);
     int sent = 0;
     if (change->opens) {
-        auto& file = open_files_[made->inode];
-        ++file.handles;
-        if (file.cache == nullptr) {
-            file.cache = cache_for(*made);
-        }
+        ++open_files_[made->inode].handles;
         change->opens->keep_cache = 1;
         sent = fuse_reply_create(request, &entry, &*change->opens);
     } else {
@@ -383,9 +392,10 @@ void Filesystem::end_change(NameChange& change) {
         operations_->release(*change.record);
         change.record.reset();
     }
-    if (!without_record_.empty()) {
-        const auto next = without_record_.front();
-        without_record_.pop_front();
+    if (alone_ == change.operation.unique) {
+        alone_.reset();
+    }
+    for (const auto& next : std::exchange(waiting_for_others_, {})) {
         mailbox_.post([this, next] { act_on_change(next); });
     }
 }

@@ -91,10 +91,10 @@ struct Operations {
             fs.write(request, inode, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset));
         });
     }
-    static void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int which,
-                        fuse_file_info* /*info*/) {
-        guarded(request,
-                [&](Filesystem& fs) { fs.set_attributes(request, inode, *wanted, static_cast<unsigned>(which)); });
+    static void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int which, fuse_file_info* info) {
+        guarded(request, [&](Filesystem& fs) {
+            fs.set_attributes(request, inode, *wanted, static_cast<unsigned>(which), info != nullptr);
+        });
     }
     static void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*info*/) {
         guarded(request, [&](Filesystem& fs) { fs.flush(request, inode); });

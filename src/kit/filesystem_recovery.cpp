@@ -18,6 +18,10 @@ Result<void> Filesystem::restore(NodeLog& log, OperationLog& operations, std::at
     }
     for (auto& left : unfinished) {
         const std::uint64_t unique = left.operation.unique;
+        const Node* moved = tree_.find(left.operation.inode);
+        if (left.operation.what == Operation::What::rename && (moved == nullptr || moved->kind == Kind::directory)) {
+            alone_ = unique;
+        }
         unfinished_[unique].left = std::move(left);
     }
     log.all = [this](const std::function<void(const NodeNote&)>& give) { tree_.each_note(give); };
@@ -35,6 +39,9 @@ void Filesystem::connect(Session& session, Notifier& notifier) {
         const bool answered = !session_->unanswered(item.first);
         if (answered) {
             operations_->release(item.second.left.record);
+            if (alone_ == item.first) {
+                alone_.reset();
+            }
         }
         return answered;
     });
@@ -97,12 +104,14 @@ void Filesystem::finish_change(const NameChangeRef& change, Unfinished& unfinish
     unfinished_.erase(change->operation.unique);
     change->record = left.record;
     change->operation = left.operation;
+    const bool makes =
+        left.operation.what == Operation::What::create_file || left.operation.what == Operation::What::create_folder;
     if (!trace) {
         change_failed(change, trace.error());
     } else if (left.result.value_or(0) != 0) {
         change_failed(change, fail(*left.result, "device", "as it has said before"));
-    } else if (trace->took_effect && trace->entry && left.operation.what != Operation::What::rename) {
-        // Made: it is in the tree when its folder has been listed.
+    } else if (makes && (trace->took_effect || left.result)) {
+        // It is in the tree when its folder has been listed; which may have another path by now than the one noted.
         when_listed(change->parent, [this, change](const Error* error) {
             if (error != nullptr) {
                 change_failed(change, *error);

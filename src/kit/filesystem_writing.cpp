@@ -118,9 +118,7 @@ void Filesystem::work_done(const std::shared_ptr<FileWork>& work, Key key, const
 void Filesystem::content_changed_by_us(Node& node) {
     tree_.will_be_written(node);
     node.modified = std::time(nullptr);
-    if (const auto file = open_files_.find(node.inode); file != open_files_.end() && file->second.cache != nullptr) {
-        file->second.cache->clear();
-    }
+    forget_content(node);
 }
 
 void Filesystem::write(fuse_req_t request, std::uint64_t inode, std::span<const std::byte> bytes,
@@ -146,7 +144,29 @@ void Filesystem::write(fuse_req_t request, std::uint64_t inode, std::span<const 
     begin_work(request, inode, std::move(work));
 }
 
-void Filesystem::set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which) {
+void Filesystem::open_emptied(fuse_req_t request, Node& node, const fuse_file_info& info) {
+    PLUGFS_CRASH_POINT(1);
+    if (file_to_change(request, node.inode) == nullptr) {
+        return;
+    }
+    tree_.will_be_written(node);
+    PLUGFS_CRASH_POINT(2);
+    FileWork work;
+    work.what = "resize";
+    work.work = [](Writer& writer, Key key) -> Result<std::optional<Entry>> {
+        PLUGFS_TRY(writer.resize(key, 0));
+        return std::optional<Entry>();
+    };
+    work.done = [this, request, opens = info](Node& file, const auto&) mutable {
+        file.size = 0;
+        content_changed_by_us(file);
+        answer_open(request, file, opens);
+    };
+    begin_work(request, node.inode, std::move(work));
+}
+
+void Filesystem::set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which,
+                                bool is_open) {
     PLUGFS_CRASH_POINT(1);
     // Owner and mode are the same for all files, whatever is asked for: `cp -p` and `rsync -a` go on.
     const bool resizes = (which & FUSE_SET_ATTR_SIZE) != 0;
@@ -159,17 +179,22 @@ void Filesystem::set_attributes(fuse_req_t request, std::uint64_t inode, const s
     if (node == nullptr) {
         return;
     }
-    if (resizes) {
-        tree_.will_be_written(*node);
-    }
+    const bool was_written = node->written;
+    tree_.will_be_written(*node);
     PLUGFS_CRASH_POINT(2);
     const auto size = static_cast<std::uint64_t>(wanted.st_size);
     const std::int64_t seconds = (which & FUSE_SET_ATTR_MTIME_NOW) != 0 ? std::time(nullptr) : wanted.st_mtim.tv_sec;
     FileWork work;
     work.what = resizes ? "resize" : "set the time of";
-    work.work = [resizes, dates, size, seconds](Writer& writer, Key key) -> Result<std::optional<Entry>> {
+    // truncate(2): no close follows.
+    const bool flushes = resizes && !is_open;
+    work.work = [resizes, dates, flushes, size, seconds](Writer& writer, Key key) -> Result<std::optional<Entry>> {
+        std::optional<Entry> flushed;
         if (resizes) {
             PLUGFS_TRY(writer.resize(key, size));
+        }
+        if (flushes) {
+            PLUGFS_ASSIGN(flushed, writer.flush(key));
         }
         if (dates) {
             auto entry = writer.set_modified(key, seconds);
@@ -181,17 +206,23 @@ void Filesystem::set_attributes(fuse_req_t request, std::uint64_t inode, const s
                 return entry.error();
             }
         }
-        return std::optional<Entry>();
+        return flushed;
     };
-    work.done = [this, request, inode, resizes, size](Node& file, const std::optional<Entry>& entry) {
+    const bool settles = flushes || (!resizes && !was_written);
+    work.done = [this, request, inode, resizes, settles, size](Node& file, const std::optional<Entry>& entry) {
         if (resizes) {
             file.size = size;
             content_changed_by_us(file);
         }
         if (entry) {
             file.modified = entry->modified;
-            if (!file.written) {
+        }
+        // With another write under way the device's word is old already.
+        if (settles && changes_under_way_.count(inode) == 0) {
+            if (entry) {
                 tree_.refresh(file, *entry);
+            } else {
+                tree_.was_not_written(file);
             }
         }
         get_attributes(request, inode);

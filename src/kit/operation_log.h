@@ -61,6 +61,8 @@ class OperationLog {
     // EAGAIN: no record is free; ENAMETOOLONG: it does not fit.
     [[nodiscard]] Result<Record> prepare(const Operation& operation);
     void release(Record record);
+    // How many records are not free.
+    [[nodiscard]] std::size_t under_way() const { return operation_count - free_.size(); }
 
     // On the device thread, before and after the device is asked. again(): it has not acted, and will be asked anew.
     void acting(Record record);

@@ -238,6 +238,12 @@ void Tree::will_be_written(Node& node) {
     }
 }
 
+void Tree::was_not_written(Node& node) {
+    if (std::exchange(node.written, false) && node.noted) {
+        note(node);
+    }
+}
+
 Node& Tree::add_own(std::string_view name, Content content) {
     Node& node = create(root(), std::string(name));
     node.content = content;

@@ -112,6 +112,7 @@ class Tree {
     void refresh(Node& node, const Entry& entry);
     // From now on its size and time may be any (Node::written).
     void will_be_written(Node& node);
+    void was_not_written(Node& node);
     // Adds a file of the kit's own to the root. The name must be free.
     Node& add_own(std::string_view name, Content content);
 

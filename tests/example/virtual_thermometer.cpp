@@ -7,15 +7,10 @@
 //   stall         no answers any more
 //   well          nothing is wrong any more
 
+#include "virtual/command_loop.h"
 #include "virtual/player/player.h"
-#include "virtual/usbredir_server.h"
-
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <iostream>
 #include <sstream>
 
 using namespace plugfs;
@@ -96,41 +91,6 @@ class Thermometer : public VirtualDevice {
     bool stall_ = false;
 };
 
-int serve(int listener, Thermometer& thermometer) {
-    TrafficCount traffic;
-    std::unique_ptr<UsbredirServer> host;
-    std::string typed;
-    while (true) {
-        pollfd ready[] = {{STDIN_FILENO, POLLIN, 0},
-                          {host ? -1 : listener, POLLIN, 0},
-                          {host ? host->fd() : -1, host ? host->events() : short{0}, 0}};
-        if (::poll(ready, 3, -1) < 0 && errno != EINTR) {
-            return 1;
-        }
-        if (ready[0].revents != 0) {
-            char buffer[256];
-            const ssize_t length = ::read(STDIN_FILENO, buffer, sizeof buffer);
-            if (length <= 0) {
-                return 0;
-            }
-            typed.append(buffer, static_cast<std::size_t>(length));
-            for (auto end = typed.find('\n'); end != std::string::npos; end = typed.find('\n')) {
-                thermometer.command(typed.substr(0, end));
-                typed.erase(0, end + 1);
-            }
-        }
-        if (ready[1].revents != 0) {
-            if (auto server = UsbredirServer::create(UniqueFd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)),
-                                                     thermometer, traffic)) {
-                host = std::move(*server);
-            }
-        }
-        if (host && !host->serve()) {
-            host.reset();
-        }
-    }
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -144,5 +104,6 @@ int main(int argc, char** argv) {
         return 1;
     }
     Thermometer thermometer(argc == 4 ? argv[2] : "Thermometer", argc == 4 ? argv[3] : "T1");
-    return serve(listener->get(), thermometer);
+    return command_loop(listener->get(), thermometer,
+                        [&thermometer](const std::string& line) { thermometer.command(line); });
 }
