@@ -212,3 +212,88 @@ TEST_CASE("notes that do not hang together are left out") {
     CHECK((tree.find(101) != nullptr) != (tree.find(110) != nullptr));
     CHECK(tree.find(103) == nullptr);
 }
+
+TEST_CASE("what we move keeps its inode and content, under a new name, in a new folder, with a new key") {
+    Tree tree;
+    auto& one = *tree.add(tree.root(), folder(1, "one"))->node;
+    auto& two = *tree.add(tree.root(), folder(2, "two"))->node;
+    auto& node = *tree.add(one, file(3, "old", 10))->node;
+    const auto inode = node.inode;
+    const auto version = node.version;
+    const auto moved = tree.move(node, two, file(30, "new", 12));
+    REQUIRE(moved.ok());
+    CHECK(moved->node == &node);
+    CHECK_FALSE(moved->content_changed);
+    CHECK(node.inode == inode);
+    CHECK(node.version == version);
+    CHECK(node.size == 12);
+    CHECK(Tree::path(node) == "/two/new");
+    CHECK(one.children.empty());
+    CHECK(tree.find_key(3) == nullptr);
+    CHECK(tree.find_key(30) == &node);
+}
+
+TEST_CASE("a move that the device has reported itself already is no second one") {
+    Tree tree;
+    auto& one = *tree.add(tree.root(), folder(1, "one"))->node;
+    auto& node = *tree.add(one, file(3, "old"))->node;
+    tree.reference(node);
+    SUBCASE("as a new object, and the old one gone") {
+        (void)tree.add(one, file(4, "new"));
+        tree.remove(node);
+    }
+    SUBCASE("as a new object only") {
+        (void)tree.add(one, file(4, "new"));
+    }
+    const auto moved = tree.move(node, one, file(4, "new"));
+    REQUIRE(moved.ok());
+    CHECK(moved->node == &node);
+    CHECK(Tree::path(node) == "/one/new");
+    CHECK(one.children.size() == 1);
+    CHECK(tree.find_key(4) == &node);
+}
+
+TEST_CASE("a folder is not moved into itself, whatever the device says") {
+    Tree tree;
+    auto& one = *tree.add(tree.root(), folder(1, "one"))->node;
+    auto& below = *tree.add(one, folder(2, "below"))->node;
+    CHECK_FALSE(tree.move(one, below, folder(1, "one")).ok());
+    CHECK(one.parent == &tree.root());
+}
+
+TEST_CASE("what is being written to is the same file, whatever its size; what was written is not news") {
+    Notes notes;
+    Tree tree;
+    tree.observe(notes);
+    auto entry = file(1, "file", 10);
+    entry.modified = 5;
+    auto& node = *tree.add(tree.root(), entry)->node;
+    tree.reference(node);
+    tree.will_be_written(node);
+    CHECK(notes.kept.at(node.inode).written);
+
+    Tree successor;
+    CHECK(successor.restore(notes.list()) == 1);
+    auto after = file(11, "file", 999);
+    after.modified = 6;
+    const auto found = successor.add(successor.root(), after);
+    REQUIRE(found.ok());
+    CHECK(found->node->inode == node.inode);
+    CHECK(found->replaced == 0);
+    CHECK_FALSE(found->content_changed);
+    CHECK(found->node->size == 999);
+
+    tree.refresh(node, after);
+    CHECK_FALSE(notes.kept.at(node.inode).written);
+    CHECK(notes.kept.at(node.inode).size == 999);
+    // From now on it is recognised by size and time again.
+    Tree strict;
+    CHECK(strict.restore(notes.list()) == 1);
+    const auto other = strict.add(strict.root(), file(21, "file", 998));
+    REQUIRE(other.ok());
+    CHECK(other->replaced == node.inode);
+
+    tree.will_be_written(node);
+    tree.was_not_written(node);
+    CHECK_FALSE(notes.kept.at(node.inode).written);
+}
