@@ -28,9 +28,20 @@ class Deadline {
 
     [[nodiscard]] static Deadline earlier(Deadline a, Deadline b) { return a.moment_ < b.moment_ ? a : b; }
 
+    // A wait until then ends earlier, with ECANCELED, when nobody wants what it waits for any more: a reader was
+    // interrupted. For the data of Driver::read(); a driver that says so gets the device ready for the next call and
+    // returns ECANCELED.
+    [[nodiscard]] Deadline unless_called_off() const {
+        Deadline same = *this;
+        same.may_be_called_off_ = true;
+        return same;
+    }
+    [[nodiscard]] bool may_be_called_off() const { return may_be_called_off_; }
+
   private:
     explicit Deadline(Clock::time_point moment) : moment_(moment) {}
     Clock::time_point moment_;
+    bool may_be_called_off_ = false;
 };
 
 }  // namespace plugfs

@@ -83,7 +83,7 @@ class Driver {
     // read_size(). Fewer bytes mean that the file ends there. ESTALE: the key belongs to an earlier session with the
     // device (the driver had to begin a new one, in which objects have other numbers): the kit lists the folders again,
     // finds the entry by its persistent identity or its path, checks that its size and time are the same, and asks
-    // again.
+    // again. ECANCELED: the wait was called off (Deadline::unless_called_off()), nobody is interested.
     [[nodiscard]] virtual Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) = 0;
 
     // Optional from here on.

@@ -9,7 +9,7 @@
 //   EPIPE      the endpoint stalled (control: the request is not supported); clear_halt() before the next use
 //   ETIMEDOUT  the deadline passed; the transfer has been cancelled and its buffer is free again
 //   EOVERFLOW  the device sent more than was asked for
-//   ECANCELED  the transfer was cancelled
+//   ECANCELED  the transfer was cancelled, or called off (Deadline::unless_called_off())
 //   EINVAL     no such interface, endpoint or direction: a driver's mistake
 //   EIO        anything else on the bus; the detail says what
 #pragma once

@@ -11,7 +11,8 @@ Result<std::unique_ptr<DeviceQueue>> DeviceQueue::create() {
     if (!event) {
         return fail(errno, "eventfd");
     }
-    return std::unique_ptr<DeviceQueue>(new DeviceQueue(std::move(event)));
+    PLUGFS_ASSIGN(auto call_off, usb::CallOff::create());
+    return std::unique_ptr<DeviceQueue>(new DeviceQueue(std::move(event), std::move(call_off)));
 }
 
 JobId DeviceQueue::add(Priority priority, Job job) {
@@ -50,10 +51,21 @@ bool DeviceQueue::remove(JobId id) {
     return extract(id).has_value();
 }
 
+void DeviceQueue::call_off(JobId id) {
+    const std::lock_guard lock(mutex_);
+    if (id != 0 && id == running_) {
+        call_off_->ask();
+    }
+}
+
 std::optional<Job> DeviceQueue::take() {
     const std::lock_guard lock(mutex_);
+    // Meant for the job that has ended.
+    (void)call_off_->take();
+    running_ = 0;
     for (auto& list : lists_) {
         if (!list.empty()) {
+            running_ = list.front().id;
             Job job = std::move(list.front().job);
             list.pop_front();
             return job;

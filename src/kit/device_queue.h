@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/unique_fd.h"
+#include "usb/call_off.h"
 
 #include <plugfs/driver.h>
 
@@ -37,6 +38,8 @@ class DeviceQueue {
     void hurry(JobId id, Priority priority);
     // Takes a job out that still waits; false when it is running or done.
     bool remove(JobId id);
+    // Ends the wait for the device of the job that is running, if it is this one; see usb/call_off.h.
+    void call_off(JobId id);
 
     // The device thread: the next job, if there is one.
     std::optional<Job> take();
@@ -44,9 +47,12 @@ class DeviceQueue {
     [[nodiscard]] int wake_fd() const { return event_.get(); }
     // Ends a wait on wake_fd without a job.
     void wake();
+    // What ends the waits of the job that is running.
+    [[nodiscard]] usb::CallOff& waits() { return *call_off_; }
 
   private:
-    explicit DeviceQueue(UniqueFd event) : event_(std::move(event)) {}
+    DeviceQueue(UniqueFd event, std::unique_ptr<usb::CallOff> call_off)
+        : event_(std::move(event)), call_off_(std::move(call_off)) {}
     struct Waiting {
         JobId id;
         Job job;
@@ -57,6 +63,8 @@ class DeviceQueue {
     std::mutex mutex_;
     std::array<std::deque<Waiting>, 3> lists_;
     JobId last_id_ = 0;
+    JobId running_ = 0;
+    std::unique_ptr<usb::CallOff> call_off_;
 };
 
 }  // namespace plugfs::kit

@@ -52,6 +52,7 @@ DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& e
                            std::atomic<std::uint64_t>& heartbeat)
     : queue_(queue), mailbox_(mailbox), events_(events), heartbeat_(heartbeat) {
     usb::count_waits_in(&heartbeat_);
+    usb::call_waits_off_by(&queue_.waits());
 }
 
 DeviceThread::~DeviceThread() {

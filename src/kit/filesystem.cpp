@@ -32,9 +32,11 @@ Filesystem::~Filesystem() {
 }
 
 void Filesystem::initialise(fuse_conn_info& connection) {
-    // Splicing was measured to be slower than writing from memory; locks stay in the kernel.
+    // Splicing was measured to be slower than writing from memory; locks stay in the kernel. Of asynchronous direct
+    // reads the kernel waits for the last, whatever signal comes: nobody could interrupt them.
     connection.want &= ~static_cast<unsigned>(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-                                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS_AUTO);
+                                              FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_READDIRPLUS_AUTO |
+                                              FUSE_CAP_ASYNC_DIO);
     // O_TRUNC comes with open(): so it is known that a close, with its flush, will follow.
     connection.want |= connection.capable &
                        static_cast<unsigned>(FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
@@ -216,14 +218,14 @@ void Filesystem::reply_error(fuse_req_t request, const Error& error, std::string
 
 Filesystem::PendingId Filesystem::wait(fuse_req_t request, std::function<void(const Error&)> fail) {
     const PendingId id = ++last_pending_;
-    pending_[id] = {request, std::move(fail)};
+    pending_[id] = {request, std::move(fail), {}};
     fuse_req_interrupt_func(request, on_interrupt, this);
     return id;
 }
 
 Filesystem::PendingId Filesystem::wait_through(fuse_req_t request, std::function<void(const Error&)> fail) {
     const PendingId id = ++last_pending_;
-    pending_[id] = {request, std::move(fail)};
+    pending_[id] = {request, std::move(fail), {}};
     return id;
 }
 
@@ -250,8 +252,12 @@ void Filesystem::answer_interrupted() {
         const auto found = std::find_if(pending_.begin(), pending_.end(),
                                         [request](const auto& item) { return item.second.request == request; });
         if (found != pending_.end()) {
+            const auto interrupted = std::move(found->second.interrupted);
             pending_.erase(found);
             fuse_reply_err(request, EINTR);
+            if (interrupted) {
+                interrupted();
+            }
         }
     }
 }

@@ -85,6 +85,8 @@ class Filesystem : public DeviceEvents {
     struct Pending {
         fuse_req_t request = nullptr;
         std::function<void(const Error&)> fail;  // answers it with an error
+        std::function<void()> interrupted;       // it has been answered: what was done for it need not be done any more
+        std::uint64_t reads_ahead_of = 0;  // inode: the kernel reads it for its page cache, nobody waits for all of it
     };
     // Waits for a folder's listing: called after each part, and at its end with the error if it failed (then it must be
     // done). Returns true when it is done.
@@ -100,6 +102,7 @@ class Filesystem : public DeviceEvents {
     struct OpenFile {
         std::shared_ptr<ReadCache> cache;  // from the first read on
         unsigned handles = 0;
+        bool reads_given_up = false;  // and none has been answered since
     };
 
     void initialise(fuse_conn_info& connection);
@@ -123,7 +126,7 @@ class Filesystem : public DeviceEvents {
     // `is_open`: by ftruncate(2) and the like; a flush follows when the file is closed.
     void set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which,
                         bool is_open);
-    void flush(fuse_req_t request, std::uint64_t inode);
+    void flush(fuse_req_t request, std::uint64_t inode, bool closes);
 
     // filesystem_folders.cpp
     // False when nothing can be said yet.
@@ -209,7 +212,8 @@ class Filesystem : public DeviceEvents {
 
     // filesystem_files.cpp
     void read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info);
-    void read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset);
+    void read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset, bool direct);
+    void give_up_reads(std::uint64_t inode);
     void read_known_file(PendingId id, Node& node, std::size_t size, std::uint64_t offset);
     void answer_open(fuse_req_t request, Node& node, fuse_file_info& info);
     void when_started(std::function<void()> work);

@@ -77,12 +77,12 @@ void Filesystem::read(fuse_req_t request, std::uint64_t inode, std::size_t size,
             break;
         }
         case Content::driver:
-            read_driver_file(request, *node, size, offset);
+            read_driver_file(request, *node, size, offset, (info.flags & O_DIRECT) != 0);
             break;
     }
 }
 
-void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset) {
+void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset, bool direct) {
     if (refuse(request)) {
         return;
     }
@@ -91,6 +91,9 @@ void Filesystem::read_driver_file(fuse_req_t request, Node& node, std::size_t si
         return;
     }
     const PendingId id = wait(request, [this, request](const Error& error) { reply_error(request, error, "read"); });
+    // One page may be what somebody waits for in the kernel, who would see the error.
+    constexpr std::size_t page = 4096;
+    pending_.at(id).reads_ahead_of = !direct && size > page ? node.inode : 0;
     const auto found = [this, id, request, inode = node.inode, size, offset](const Error* error) {
         if (!waits(id)) {
             return;
@@ -129,6 +132,30 @@ void Filesystem::forget_content(const Node& node) {
     }
 }
 
+// Whoever had the file open closes it, or was killed. The kernel tells of no interrupt of a reader who waits for its
+// page cache. If somebody still wants one of these pages after all, the kernel asks for it again: so this is done once,
+// until something has been read again.
+void Filesystem::give_up_reads(std::uint64_t inode) {
+    const auto file = open_files_.find(inode);
+    if (file == open_files_.end() || file->second.handles > 1 || std::exchange(file->second.reads_given_up, true)) {
+        return;
+    }
+    std::vector<Pending> given_up;
+    std::erase_if(pending_, [&](auto& item) {
+        const bool goes = item.second.reads_ahead_of == inode;
+        if (goes) {
+            given_up.push_back(std::move(item.second));
+        }
+        return goes;
+    });
+    for (const auto& pending : given_up) {
+        fuse_reply_err(pending.request, EINTR);
+        if (pending.interrupted) {
+            pending.interrupted();
+        }
+    }
+}
+
 void Filesystem::read_known_file(PendingId id, Node& node, std::size_t size, std::uint64_t offset) {
     auto& file = open_files_[node.inode];
     if (file.cache == nullptr) {
@@ -137,21 +164,28 @@ void Filesystem::read_known_file(PendingId id, Node& node, std::size_t size, std
     const auto cache = file.cache;
     // The cache is kept for as long as somebody waits: who opened the file with a predecessor is not counted as having
     // it open.
-    cache->read(offset, size, node.size,
-                [this, id, cache, what = node.inode](const Error* error, std::span<const iovec> parts) {
-                    const auto found = pending_.find(id);
-                    if (found == pending_.end()) {
-                        return;  // interrupted meanwhile
-                    }
-                    const fuse_req_t waiting = found->second.request;
-                    finish(id);
-                    if (error != nullptr) {
-                        const Node* at = tree_.find(what);
-                        reply_error(waiting, *error, "read " + plugfs::quoted(at != nullptr ? Tree::path(*at) : "?"));
-                    } else {
-                        fuse_reply_iov(waiting, parts.data(), static_cast<int>(parts.size()));
-                    }
-                });
+    const auto reading = cache->read(
+        offset, size, node.size,
+        [this, id, cache, what = node.inode](const Error* error, std::span<const iovec> parts) {
+            const auto found = pending_.find(id);
+            if (found == pending_.end()) {
+                return;  // interrupted meanwhile
+            }
+            const fuse_req_t waiting = found->second.request;
+            finish(id);
+            if (const auto opened = open_files_.find(what); opened != open_files_.end()) {
+                opened->second.reads_given_up = false;
+            }
+            if (error != nullptr) {
+                const Node* at = tree_.find(what);
+                reply_error(waiting, *error, "read " + plugfs::quoted(at != nullptr ? Tree::path(*at) : "?"));
+            } else {
+                fuse_reply_iov(waiting, parts.data(), static_cast<int>(parts.size()));
+            }
+        });
+    if (const auto found = pending_.find(id); found != pending_.end()) {
+        found->second.interrupted = [cache, reading] { (void)cache->cancel(reading); };
+    }
 }
 
 std::shared_ptr<ReadCache> Filesystem::cache_for(Node& node) {
@@ -164,7 +198,12 @@ std::shared_ptr<ReadCache> Filesystem::cache_for(Node& node) {
             const Node* at = tree_.find(inode);
             fetch({*self, block, inode, at != nullptr ? at->version : 0}, 0);
         },
-        [this](const Block& block) { queue_.hurry(block.job, Priority::demanded); });
+        [this](const Block& block) { queue_.hurry(block.job, Priority::demanded); },
+        [this](const Block& block) {
+            if (!queue_.remove(block.job)) {
+                queue_.call_off(block.job);
+            }
+        });
     *self = cache;
     return cache;
 }
@@ -176,6 +215,9 @@ void Filesystem::fetch(const BlockFetch& order, unsigned attempt) {
         return;
     }
     when_bound(*node, [this, order, attempt](const Error* error) {
+        if (order.block->unwanted) {
+            return;
+        }
         const Node* at = tree_.find(order.inode);
         if (error != nullptr || at == nullptr) {
             fetch_failed(order, error != nullptr ? *error : fail(ENOENT, "read", "removed on the device"));
@@ -201,6 +243,9 @@ void Filesystem::fetch(const BlockFetch& order, unsigned attempt) {
 
 void Filesystem::fetched(const BlockFetch& order, Attempt attempt, const Result<std::size_t>& got) {
     auto& block = *order.block;
+    if (block.unwanted) {
+        return;
+    }
     if (!got && got.error().code == ESTALE && attempt.number < stale_limit) {
         if (const Node* node = tree_.find(order.inode)) {
             keys_lost(*node, attempt.key);

@@ -97,10 +97,10 @@ struct Operations {
         });
     }
     static void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*info*/) {
-        guarded(request, [&](Filesystem& fs) { fs.flush(request, inode); });
+        guarded(request, [&](Filesystem& fs) { fs.flush(request, inode, true); });
     }
     static void fsync(fuse_req_t request, fuse_ino_t inode, int /*data_only*/, fuse_file_info* /*info*/) {
-        guarded(request, [&](Filesystem& fs) { fs.flush(request, inode); });
+        guarded(request, [&](Filesystem& fs) { fs.flush(request, inode, false); });
     }
     static void statfs(fuse_req_t request, fuse_ino_t /*inode*/) {
         guarded(request, [&](Filesystem& fs) { fs.statistics(request); });

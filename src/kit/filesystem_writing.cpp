@@ -230,7 +230,10 @@ void Filesystem::set_attributes(fuse_req_t request, std::uint64_t inode, const s
     begin_work(request, inode, std::move(work));
 }
 
-void Filesystem::flush(fuse_req_t request, std::uint64_t inode) {
+void Filesystem::flush(fuse_req_t request, std::uint64_t inode, bool closes) {
+    if (closes) {
+        give_up_reads(inode);
+    }
     const Node* node = tree_.find(inode);
     if (node == nullptr || !node->written || node->parent == nullptr) {
         fuse_reply_err(request, 0);

@@ -18,8 +18,8 @@ std::uint64_t end_of(const Block& block) {
 
 }  // namespace
 
-ReadCache::ReadCache(Limits limits, Fetch fetch, Hurry hurry)
-    : limits_(limits), fetch_(std::move(fetch)), hurry_(std::move(hurry)) {}
+ReadCache::ReadCache(Limits limits, Fetch fetch, Hurry hurry, Drop drop)
+    : limits_(limits), fetch_(std::move(fetch)), hurry_(std::move(hurry)), drop_(std::move(drop)) {}
 
 std::uint64_t ReadCache::read(std::uint64_t offset, std::size_t size, std::uint64_t file_size, Reply reply) {
     if (offset >= file_size || size == 0) {
@@ -180,7 +180,24 @@ bool ReadCache::cancel(std::uint64_t id) {
         return false;
     }
     waiting_.erase(found);
+    drop_unwanted();
     return true;
+}
+
+// Out of the cache at once: whoever asks for these bytes from now on gets a fetch of his own.
+void ReadCache::drop_unwanted() {
+    std::erase_if(blocks_, [this](const auto& item) {
+        const auto& block = item.second;
+        const bool awaited = std::any_of(waiting_.begin(), waiting_.end(), [&block](const Waiting& waiting) {
+            return std::find(waiting.blocks.begin(), waiting.blocks.end(), block) != waiting.blocks.end();
+        });
+        const bool drops = block->state == Block::State::fetching && !awaited && (!block->ahead || waiting_.empty());
+        if (drops) {
+            block->unwanted = true;
+            drop_(*block);
+        }
+        return drops;
+    });
 }
 
 void ReadCache::clear() {

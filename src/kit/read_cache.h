@@ -30,6 +30,7 @@ struct Block {
     std::size_t given = 0;   // bytes given to readers
     State state = State::fetching;
     bool ahead = false;                  // nobody waits for it yet
+    bool unwanted = false;               // nobody waits for it any more, and nobody will
     std::uint64_t job = 0;               // its number in the device queue
     std::unique_ptr<std::byte[]> bytes;  // allocated by the device thread, when its turn comes
     Error error;
@@ -45,15 +46,19 @@ class ReadCache {
     using Fetch = std::function<void(const std::shared_ptr<Block>&)>;
     // Somebody waits now for a block that was fetched ahead.
     using Hurry = std::function<void(const Block&)>;
+    // Nobody wants a block any more whose fetch has not ended: it is `unwanted` now. completed() is not needed, and
+    // harmless.
+    using Drop = std::function<void(const Block&)>;
     // The answer: an error, or the bytes (valid during the call).
     using Reply = std::function<void(const Error* error, std::span<const iovec> parts)>;
 
-    ReadCache(Limits limits, Fetch fetch, Hurry hurry);
+    ReadCache(Limits limits, Fetch fetch, Hurry hurry, Drop drop);
 
     // Reads [offset, offset + size) of a file of `file_size` bytes. `reply` is called once: at once, or when the last
     // block has come. Returns a number for cancel(), 0 when it has been answered.
     std::uint64_t read(std::uint64_t offset, std::size_t size, std::uint64_t file_size, Reply reply);
-    // Forgets a waiting read; its reply is not called. False if there is none by that number.
+    // Forgets a waiting read; its reply is not called. What is being fetched for it alone is dropped; with the last
+    // reader what is fetched ahead, too. False if there is none by that number.
     bool cancel(std::uint64_t id);
     // A fetch has ended; the block's state, length and error are set.
     void completed(const std::shared_ptr<Block>& block);
@@ -87,10 +92,12 @@ class ReadCache {
     static bool settled(const Waiting& waiting);
     void answer(Waiting& waiting);
     void trim();
+    void drop_unwanted();
 
     Limits limits_;
     Fetch fetch_;
     Hurry hurry_;
+    Drop drop_;
     std::map<std::uint64_t, std::shared_ptr<Block>> blocks_;  // by offset, not overlapping
     std::vector<Stream> streams_;                             // most recent first, bounded
     std::list<Waiting> waiting_;

@@ -2,6 +2,7 @@
 #include "usb/libusb_urb.h"
 
 #include "common/log.h"
+#include "usb/call_off.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -133,9 +134,10 @@ Result<void> LibusbUrb::submit(std::size_t length, std::uint8_t flags) {
 }
 
 Result<std::size_t> LibusbUrb::wait(Deadline deadline) {
-    (void)handle_.run_until([this] { return !state_->in_flight; }, deadline);
+    CallOff* call_off = deadline.may_be_called_off() ? waits_are_called_off_by() : nullptr;
+    (void)handle_.run_until([this] { return !state_->in_flight; }, deadline, call_off != nullptr ? call_off->fd() : -1);
     if (state_->in_flight) {
-        timed_out_ = true;
+        timed_out_ = call_off == nullptr || !call_off->take();
         cancel();
         reap();
     }

@@ -27,8 +27,8 @@ class LibusbUrb {
     [[nodiscard]] std::span<std::byte> buffer() const;
     // Posts `length` bytes of the buffer. EINVAL: in flight or too long. `flags`: LIBUSB_TRANSFER_ADD_ZERO_PACKET or 0.
     [[nodiscard]] Result<void> submit(std::size_t length, std::uint8_t flags = 0);
-    // Waits for the end; at the deadline cancels, and says ETIMEDOUT. Returns the bytes moved (of a control transfer:
-    // without its setup).
+    // Waits for the end; at the deadline cancels, and says ETIMEDOUT; ECANCELED when called off. Returns the bytes
+    // moved (of a control transfer: without its setup).
     [[nodiscard]] Result<std::size_t> wait(Deadline deadline);
     void cancel();
     // Waits until a cancelled transfer has ended, reap_limit at most.

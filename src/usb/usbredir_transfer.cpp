@@ -1,6 +1,8 @@
 // Transfers over usbredir; see the header.
 #include "usb/usbredir_transfer.h"
 
+#include "usb/call_off.h"
+
 namespace plugfs::usb {
 
 UsbredirTransfer::UsbredirTransfer(UsbredirSession& session, Request::Kind kind, std::uint8_t endpoint,
@@ -41,7 +43,11 @@ Result<std::size_t> UsbredirTransfer::wait(Deadline deadline) {
     if (!submitted_) {
         return fail(EINVAL, "wait", "nothing was submitted");
     }
-    (void)session_.run_until([this] { return !in_flight(); }, deadline);
+    CallOff* call_off = deadline.may_be_called_off() ? waits_are_called_off_by() : nullptr;
+    (void)session_.run_until([this] { return !in_flight(); }, deadline, call_off != nullptr ? call_off->fd() : -1);
+    if (in_flight() && call_off != nullptr && call_off->take()) {
+        abort(fail(ECANCELED, "transfer", "called off"));
+    }
     if (in_flight()) {
         abort(fail(ETIMEDOUT, "transfer",
                    std::to_string(request_.moved) + " of " + std::to_string(request_.asked) + " bytes in time"));

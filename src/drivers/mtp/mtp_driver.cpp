@@ -73,6 +73,12 @@ bool MtpDriver::worth_another_try(const Error& error, int tries) {
         std::this_thread::sleep_for(busy_pause);
         return true;
     }
+    if (failure == Session::Failure::called_off) {
+        if (const auto settled = session_->settle(); !settled) {
+            host_.log(LogLevel::error, "after a cancelled transfer: " + settled.error().text());
+        }
+        return false;
+    }
     const bool session_lost = failure == Session::Failure::refused && error.code == ECONNRESET;
     const bool misbehaved = failure == Session::Failure::broken || failure == Session::Failure::silent;
     if (!session_lost && !misbehaved) {

@@ -18,6 +18,12 @@ constexpr std::size_t pieces_ahead = 2;
 // Still served by devices on a full-speed bus that has other work: 256 bytes a millisecond.
 constexpr std::size_t slowest_bytes_per_ms = 256;
 
+// A file's own bytes: what a reader that is interrupted was waiting for.
+bool gives_content(std::uint16_t operation) {
+    return operation == operation::get_object || operation == operation::get_partial_object ||
+           operation == operation::get_partial_object_64;
+}
+
 }  // namespace
 
 Session::Session(usb::Device& device, const Endpoints& endpoints, const Timing& timing)
@@ -95,6 +101,8 @@ Result<void> Session::guarded(const Result<void>& result) {
     Error error = result.error();
     if (error.code == ENODEV) {
         failure_ = Failure::gone;
+    } else if (error.code == ECANCELED && failure_ != Failure::broken) {
+        failure_ = Failure::called_off;
     } else if (failure_ != Failure::broken) {
         failure_ = error.code == ETIMEDOUT ? Failure::silent : Failure::broken;
         error.code = EIO;
@@ -114,7 +122,8 @@ Result<void> Session::post_ahead() {
 Result<void> Session::fill() {
     PLUGFS_TRY(post_ahead());
     const milliseconds moving(in_.next_length() / slowest_bytes_per_ms);
-    const auto piece = in_.next(Deadline::after(patience() + moving));
+    const auto deadline = Deadline::after(patience() + moving);
+    const auto piece = in_.next(gives_content(operation_) ? deadline.unless_called_off() : deadline);
     if (!piece) {
         const char* phase = state_ == State::data ? "data phase: " : (had_data_ ? "response phase: " : "no answer: ");
         return fail(piece.error().code, operation_name(operation_), phase + piece.error().text());

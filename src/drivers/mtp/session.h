@@ -105,10 +105,13 @@ class Session {
         broken,   // it broke the protocol: the transaction was aborted
         silent,   // it did not answer in time: the same
         gone,
+        called_off,  // nobody wants the answer any more: the same
     };
     [[nodiscard]] Failure failure() const { return failure_; }
     // After broken or silent: gets the device back, harder with each failure in a row. An error: it could not be done.
     Result<void> recover();
+    // After called_off: the same, if the device did not come to rest. It has done nothing wrong.
+    Result<void> settle();
     // Whether it is worth asking the device. EIO at once while a device that did not come back is left alone; when that
     // time is over, it is tried again here.
     Result<void> ready();

@@ -201,6 +201,10 @@ Result<void> Session::recover() {
     return opened;
 }
 
+Result<void> Session::settle() {
+    return clean_ ? Result<void>() : open();
+}
+
 Result<void> Session::ready() {
     if (!left_alone_until_) {
         failure_ = Failure::none;

@@ -181,8 +181,10 @@ std::string Player::counts() const {
         code << std::hex << operation;
         operations[code.str()] = count;
     }
-    return nlohmann::json{
-        {"bytes_in", traffic_.bytes_in}, {"bytes_out", traffic_.bytes_out}, {"operations", operations}}
+    return nlohmann::json{{"bytes_in", traffic_.bytes_in},
+                          {"bytes_out", traffic_.bytes_out},
+                          {"cancelled", responder_.cancelled()},
+                          {"operations", operations}}
         .dump();
 }
 

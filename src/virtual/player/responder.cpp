@@ -54,6 +54,7 @@ std::optional<std::vector<std::byte>> Responder::control(const usb::Setup& setup
             }
             bulk_.clear();
             command_.clear();
+            ++cancelled_;
             return std::vector<std::byte>();
         }
         case mtp::request_device_reset:

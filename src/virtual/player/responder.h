@@ -38,6 +38,8 @@ class Responder : public VirtualDevice {
     void send_event(std::uint16_t code, std::uint32_t parameter);
     // Transactions by operation code, since the start.
     [[nodiscard]] const std::map<std::uint16_t, std::uint64_t>& transactions() const { return transactions_; }
+    // How often it was told to cancel.
+    [[nodiscard]] std::uint64_t cancelled() const { return cancelled_; }
     // Bytes of data sent (for the fault unplug-after).
     [[nodiscard]] std::uint64_t data_sent() const { return data_sent_; }
 
@@ -79,6 +81,7 @@ class Responder : public VirtualDevice {
     std::uint32_t transaction_ = 0;
     Parameters answer_{};
     std::map<std::uint16_t, std::uint64_t> transactions_;
+    std::uint64_t cancelled_ = 0;
     std::uint64_t data_sent_ = 0;
 };
 

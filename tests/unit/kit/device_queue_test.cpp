@@ -54,6 +54,31 @@ TEST_CASE("urgent jobs go first, and a job can be hurried along or taken out") {
     CHECK(readable((*queue)->wake_fd()));
 }
 
+TEST_CASE("calling off is for the job that runs, and is forgotten with it") {
+    auto queue = DeviceQueue::create();
+    REQUIRE(queue.ok());
+    const auto first = (*queue)->add(Priority::demanded, [](Driver&) {});
+    const auto second = (*queue)->add(Priority::demanded, [](Driver&) {});
+    (*queue)->call_off(first);  // has not begun: remove() is for that
+    CHECK_FALSE(readable((*queue)->waits().fd()));
+    REQUIRE((*queue)->take());
+    (*queue)->call_off(second);
+    CHECK_FALSE(readable((*queue)->waits().fd()));
+    (*queue)->call_off(first);
+    CHECK(readable((*queue)->waits().fd()));
+    REQUIRE((*queue)->take());
+    CHECK_FALSE(readable((*queue)->waits().fd()));
+    (*queue)->call_off(first);  // is over
+    CHECK_FALSE((*queue)->waits().take());
+    (*queue)->call_off(second);
+    CHECK((*queue)->waits().take());
+    CHECK_FALSE((*queue)->waits().take());
+    CHECK_FALSE((*queue)->take());
+    (*queue)->call_off(second);
+    (*queue)->call_off(0);
+    CHECK_FALSE(readable((*queue)->waits().fd()));
+}
+
 TEST_CASE("the mailbox runs what several threads post, each thread's in its order") {
     auto mailbox = Mailbox::create();
     REQUIRE(mailbox.ok());

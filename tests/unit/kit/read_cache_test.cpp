@@ -23,6 +23,7 @@ std::byte content(std::uint64_t offset) {
 struct Fixture {
     std::deque<std::shared_ptr<Block>> waiting;
     std::vector<const Block*> hurried;
+    std::vector<std::uint64_t> dropped;  // offsets
     std::uint64_t fetched = 0;
     std::size_t fetches = 0;
     ReadCache cache{ReadCache::Limits{mib, 2 * mib},
@@ -31,7 +32,8 @@ struct Fixture {
                         fetched += block->wanted;
                         ++fetches;
                     },
-                    [this](const Block& block) { hurried.push_back(&block); }};
+                    [this](const Block& block) { hurried.push_back(&block); },
+                    [this](const Block& block) { dropped.push_back(block.offset); }};
 
     void complete_one(std::optional<std::size_t> length = {}) {
         const auto block = waiting.front();
@@ -167,6 +169,54 @@ TEST_CASE("a failed fetch fails its reader, and the next read tries again") {
     device.cache.read(0, 4 * kib, mib, again.reply());
     device.complete_all();
     CHECK(again.right(0, 4 * kib));
+}
+
+TEST_CASE("what is fetched for a cancelled read alone is dropped, and fetched anew for whoever comes then") {
+    Fixture device;
+    Answer interrupted;
+    Answer other;
+    const auto id = device.cache.read(0, 4 * kib, mib, interrupted.reply());
+    const auto with_other = device.cache.read(512 * kib, 4 * kib, mib, interrupted.reply());
+    device.cache.read(512 * kib, 4 * kib, mib, other.reply());
+    REQUIRE(device.fetches == 2);
+    CHECK(device.cache.cancel(id));
+    CHECK(device.dropped == std::vector<std::uint64_t>{0});
+    CHECK(device.waiting.front()->unwanted);
+    CHECK(device.cache.cancel(with_other));
+    CHECK(device.dropped.size() == 1);
+    Answer later;
+    device.cache.read(0, 4 * kib, mib, later.reply());
+    CHECK(device.fetches == 3);
+    // The dropped fetch may fail for having been called off: that is nobody's error.
+    const auto dropped = device.waiting.front();
+    device.waiting.pop_front();
+    dropped->error = fail(ECANCELED, "read");
+    dropped->state = Block::State::failed;
+    device.cache.completed(dropped);
+    CHECK_FALSE(later.given);
+    device.complete_all();
+    CHECK(later.right(0, 4 * kib));
+    CHECK(other.right(512 * kib, 4 * kib));
+    CHECK_FALSE(interrupted.given);
+}
+
+TEST_CASE("with the last reader goes what is fetched ahead") {
+    Fixture device;
+    // From front to back, until something is on its way that nobody waits for.
+    for (std::uint64_t at = 0; device.waiting.empty(); at += 64 * kib) {
+        REQUIRE(at < 4 * mib);
+        Answer answer;
+        device.cache.read(at, 64 * kib, 16 * mib, answer.reply());
+        while (!answer.given) {
+            device.complete_one();
+        }
+    }
+    Answer interrupted;
+    const auto id = device.cache.read(8 * mib, 4 * kib, 16 * mib, interrupted.reply());
+    const std::size_t under_way = device.waiting.size();
+    REQUIRE(under_way >= 2);
+    CHECK(device.cache.cancel(id));
+    CHECK(device.dropped.size() == under_way);
 }
 
 TEST_CASE("a cancelled read is not answered; one that waits when the content changes still is") {

@@ -1,8 +1,10 @@
 // Bulk transfers over usbredir against a usb-host that keeps to the protocol.
 #include "connection.h"
+#include "usb/call_off.h"
 
 #include <algorithm>
 #include <deque>
+#include <thread>
 
 using namespace plugfs;
 using namespace plugfs::usb;
@@ -159,6 +161,37 @@ TEST_CASE("cancel() ends in ECANCELED, or in the result if that was quicker") {
     const auto result = (*transfer)->wait(soon());
     REQUIRE(!result);
     CHECK(result.error().code == ECANCELED);
+}
+
+TEST_CASE("a wait is called off by another thread if it says that it may be, once") {
+    Connection connection([](ScriptedHost*& host) {
+        ScriptedHost::Hooks hooks;
+        hooks.cancel = [&host](auto id) { host->answer_bulk(id, 0x81, usb_redir_cancelled, {}); };
+        return hooks;
+    });
+    auto call_off = CallOff::create();
+    REQUIRE(call_off.ok());
+    call_waits_off_by(call_off->get());
+    REQUIRE(connection.device->claim(0));
+    auto transfer = connection.device->create_transfer(0x81, 512);
+    REQUIRE(transfer);
+    const auto outcome = [&](Deadline deadline) {
+        REQUIRE((*transfer)->submit(512));
+        const auto result = (*transfer)->wait(deadline);
+        REQUIRE(!result);
+        return result.error().code;
+    };
+    std::thread other([&] {
+        std::this_thread::sleep_for(milliseconds(20));
+        (*call_off)->ask();
+    });
+    CHECK(outcome(soon().unless_called_off()) == ECANCELED);
+    other.join();
+    CHECK(outcome(Deadline::after(milliseconds(20)).unless_called_off()) == ETIMEDOUT);
+    (*call_off)->ask();
+    CHECK(outcome(Deadline::after(milliseconds(20))) == ETIMEDOUT);
+    CHECK(outcome(soon().unless_called_off()) == ECANCELED);
+    call_waits_off_by(nullptr);
 }
 
 TEST_CASE("a host that ignores a cancellation is waited for a second at most; its late answer hurts nobody") {
