@@ -30,7 +30,7 @@
 
 namespace plugfs {
 
-inline constexpr std::uint64_t vault_magic = 0x33544c5641534750;  // "PGSAVLT3"
+inline constexpr std::uint64_t vault_magic = 0x34544c5641534750;  // "PGSAVLT4"
 inline constexpr std::size_t vault_page_size = 4096;
 inline constexpr std::size_t small_slot_size = 1024;
 inline constexpr std::size_t small_slot_count = 256;
@@ -38,6 +38,9 @@ inline constexpr std::size_t large_slot_count = 4;
 // The largest request: a write of 1 MiB behind its headers (libfuse and the kernel count one page for those).
 inline constexpr std::size_t fuse_max_write = std::size_t{1} << 20U;
 inline constexpr std::size_t large_slot_size = fuse_max_write + vault_page_size;
+
+// Programs that wait in poll(2) for the device's events; more are told to look again at once.
+inline constexpr std::size_t poll_handle_count = 64;
 
 // FUSE_INIT and its reply are 104 and 88 bytes today; the kernel may let them grow.
 inline constexpr std::size_t init_capacity = 512;
@@ -57,6 +60,8 @@ struct VaultHeader {
     std::atomic<std::uint32_t> node_area;  // which of the two counts, 0 or 1
     std::atomic<std::uint32_t> node_area_overflowed;
     std::array<std::atomic<std::uint64_t>, 2> node_area_used;  // bytes
+    // Whom a worker has promised to wake (fuse_poll_in.kh); 0: free. A successor wakes them all: they ask again.
+    std::array<std::atomic<std::uint64_t>, poll_handle_count> poll_handles;
 };
 static_assert(sizeof(VaultHeader) <= vault_page_size);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);

@@ -25,6 +25,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <optional>
@@ -53,9 +54,9 @@ class Filesystem : public DeviceEvents {
     void connect(Session& session, Notifier& notifier);
 
     // Before the first request: the kernel's references are noted in `log` from now on, changes of names in
-    // `operations`; what a predecessor noted is restored. `writable` is where it is kept whether the device can be
-    // written to. The errors are NodeLog::read()'s and OperationLog::left()'s.
-    Result<void> restore(NodeLog& log, OperationLog& operations, std::atomic<std::uint32_t>& writable);
+    // `operations`; what a predecessor noted is restored. `header`, the vault's, has whether the device can be
+    // written to, and who waits for events. The errors are NodeLog::read()'s and OperationLog::left()'s.
+    Result<void> restore(NodeLog& log, OperationLog& operations, VaultHeader& header);
     // From now on, requests that fail because the device has gone stay unanswered, for a successor: the same device may
     // come back.
     void hold_when_gone() { hold_when_gone_ = true; }
@@ -276,6 +277,7 @@ class Filesystem : public DeviceEvents {
     EventLog events_;
     std::unordered_map<std::uint64_t, EventLog::Reader> event_readers_;
     std::vector<fuse_pollhandle*> pollers_;
+    std::array<std::atomic<std::uint64_t>, poll_handle_count>* poll_handles_ = nullptr;  // theirs, in the vault
     std::uint64_t last_handle_ = 0;
     timespec started_{};
 };

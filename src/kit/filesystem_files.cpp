@@ -12,7 +12,6 @@
 namespace plugfs::kit {
 
 namespace {
-constexpr std::size_t poller_limit = 256;
 // How often a read is asked again because the driver had begun a new session.
 constexpr unsigned stale_limit = 3;
 }  // namespace
@@ -293,10 +292,11 @@ void Filesystem::poll(fuse_req_t request, std::uint64_t inode, const fuse_file_i
         if (reader != event_readers_.end() && reader->second.at_end(events_)) {
             ready = 0;
         }
-        if (pollers_.size() >= poller_limit) {
+        if (pollers_.size() >= poll_handle_count) {
             wake_pollers();  // they look, find nothing, and come back
         }
         if (handle != nullptr) {
+            poll_handles_->at(pollers_.size()) = session_->current_poll_handle();
             pollers_.push_back(handle);
         }
     } else if (handle != nullptr) {
@@ -309,6 +309,9 @@ void Filesystem::wake_pollers() {
     for (auto* handle : std::exchange(pollers_, {})) {
         (void)fuse_lowlevel_notify_poll(handle);
         fuse_pollhandle_destroy(handle);
+    }
+    for (auto& handle : *poll_handles_) {
+        handle = 0;
     }
 }
 

@@ -9,7 +9,7 @@
 
 namespace plugfs::kit {
 
-Result<void> Filesystem::restore(NodeLog& log, OperationLog& operations, std::atomic<std::uint32_t>& writable) {
+Result<void> Filesystem::restore(NodeLog& log, OperationLog& operations, VaultHeader& header) {
     PLUGFS_ASSIGN(auto notes, log.read());
     PLUGFS_ASSIGN(auto unfinished, operations.left());
     if (!notes.empty()) {
@@ -27,14 +27,16 @@ Result<void> Filesystem::restore(NodeLog& log, OperationLog& operations, std::at
     log.all = [this](const std::function<void(const NodeNote&)>& give) { tree_.each_note(give); };
     tree_.observe(log);
     operations_ = &operations;
-    writable_note_ = &writable;
-    writable_ = writable.load() == 1;
+    writable_note_ = &header.writable;
+    writable_ = header.writable.load() == 1;
+    poll_handles_ = &header.poll_handles;
     return {};
 }
 
 void Filesystem::connect(Session& session, Notifier& notifier) {
     session_ = &session;
     notifier_ = &notifier;
+    session.wake_pollers_of_predecessor();
     std::erase_if(unfinished_, [this](const auto& item) {
         const bool answered = !session_->unanswered(item.first);
         if (answered) {

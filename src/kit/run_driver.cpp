@@ -119,7 +119,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     }
     node_log_.emplace(*vault_);
     operations_.emplace(*vault_);
-    PLUGFS_TRY(filesystem_->restore(*node_log_, *operations_, vault_->header().writable));
+    PLUGFS_TRY(filesystem_->restore(*node_log_, *operations_, vault_->header()));
     filesystem_->on_state = [this](const Error* error) { on_state(error); };
     PLUGFS_ASSIGN(session_,
                   Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));

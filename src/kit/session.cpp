@@ -130,10 +130,28 @@ void Session::dispatch(std::span<std::byte> request) {
     std::uint32_t length = 0;
     std::memcpy(&length, request.data(), sizeof length);
     current_ = unique_of(request);
+    fuse_poll_in poll{};
+    if (length >= sizeof(fuse_in_header) + sizeof poll) {
+        std::memcpy(&poll, request.data() + sizeof(fuse_in_header), sizeof poll);
+    }
+    current_poll_handle_ = poll.kh;
     fuse_buf buffer{};
     buffer.mem = request.data();
     buffer.size = length;
     fuse_session_process_buf(session_, &buffer);
+}
+
+void Session::wake_pollers_of_predecessor() {
+    for (auto& handle : vault_.header().poll_handles) {
+        struct {
+            fuse_out_header header;
+            fuse_notify_poll_wakeup_out wakeup;
+        } notice{{sizeof notice, FUSE_NOTIFY_POLL, 0}, {handle.exchange(0)}};
+        // One that is not there any more is ignored by the kernel.
+        if (notice.wakeup.kh != 0 && ::write(fd_, &notice, sizeof notice) < 0) {
+            log::warning("waking a poller of a predecessor: errno " + std::to_string(errno));
+        }
+    }
 }
 
 Result<void> Session::serve() {

@@ -62,6 +62,10 @@ class Session {
 
     // The number of the request that is being dispatched; only from inside an operation.
     [[nodiscard]] std::uint64_t current_request() const { return current_; }
+    // The kernel's number for who waits (fuse_poll_in.kh); only from inside poll().
+    [[nodiscard]] std::uint64_t current_poll_handle() const { return current_poll_handle_; }
+    // Wakes those whom a predecessor has promised it.
+    void wake_pollers_of_predecessor();
     // Whether a request of that number waits for its answer, also one that a predecessor was given.
     [[nodiscard]] bool unanswered(std::uint64_t unique) const { return !slots_.find(unique).empty(); }
 
@@ -84,6 +88,7 @@ class Session {
     fuse_session* session_ = nullptr;
     std::deque<std::uint64_t> trial_;  // the first is being played, if request_on_trial says so
     std::uint64_t current_ = 0;
+    std::uint64_t current_poll_handle_ = 0;
     bool playing_init_ = false;
     int init_error_ = 0;
 };

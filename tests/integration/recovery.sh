@@ -48,6 +48,22 @@ ls -iR "$root" | sort >"$work/inodes.after"
 check "all inodes are as before" cmp "$work/inodes" "$work/inodes.after"
 check "everything reads the same" timeout 100 diff -r "$work/tracks" "$root"
 
+# Who waits for events waits on, with a successor.
+mkdir "$work/card"
+poller='my ($file) = @ARGV; open my $f, "<", $file or die; local $/; my $old = <$f>; my $p = IO::Poll->new; $p->mask($f => POLLIN);
+    die "poll returned early" if $p->poll(0.1); print "waiting\n"; $p->poll(20) or die "never woken"; print "woken\n";
+    for (1 .. 50) { seek $f, 0, 1; my $new = <$f>; if ($new =~ /added/) { print $new; exit } $p->poll(10) or die "nothing came" } die "no event"'
+perl -MIO::Poll -e '$| = 1;'"$poller" "$mnt/Walkman/events" >"$work/poll" 2>&1 &
+poll_pid=$!
+wait_for 5 grep -q waiting "$work/poll"
+old=$(pid)
+kill -KILL "$old"
+wait_for 10 new_worker "$old"
+check "a poller of the device's events is woken by the successor" wait_for 5 grep -q woken "$work/poll"
+tell walkman "storage-add SD card=$work/card" >/dev/null
+check "and again when there is one" wait "$poll_pid"
+tell walkman "storage-remove SD card" >/dev/null
+
 # Unplugged and back within the grace time.
 drop
 dd if="$root/big.bin" of="$work/copy" bs=256k 2>"$work/err" &
