@@ -27,6 +27,7 @@
 #pragma once
 
 #include <plugfs/result.h>
+#include <plugfs/spool.h>
 #include <plugfs/tree.h>
 #include <plugfs/usb.h>
 #include <plugfs/writer.h>
@@ -49,6 +50,9 @@ class Host {
     virtual ~Host() = default;
 
     [[nodiscard]] virtual usb::Device& device() = 0;
+
+    // Files of its own that outlive the process.
+    [[nodiscard]] virtual Spool& spool() = 0;
 
     // One line in the log of this device (.control/<name>/log). Quote bytes that came from the device (plugfs::quoted).
     virtual void log(LogLevel level, std::string_view line) = 0;

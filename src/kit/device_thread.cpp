@@ -17,10 +17,11 @@ constexpr std::chrono::milliseconds longest_tick{60'000};
 // What the driver sees of plugfs. Its functions run on the device thread and post to the FUSE thread.
 class DeviceThread::DriverHost : public Host {
   public:
-    DriverHost(usb::Backend& backend, Mailbox& mailbox, DeviceEvents& events)
-        : backend_(backend), mailbox_(mailbox), events_(events) {}
+    DriverHost(usb::Backend& backend, Mailbox& mailbox, DeviceEvents& events, Spool& spool)
+        : backend_(backend), mailbox_(mailbox), events_(events), spool_(spool) {}
 
     usb::Device& device() override { return backend_; }
+    Spool& spool() override { return spool_; }
     void log(LogLevel level, std::string_view line) override { log::write(level, line); }
 
     void added(Key folder, Entry entry) override {
@@ -46,11 +47,12 @@ class DeviceThread::DriverHost : public Host {
     usb::Backend& backend_;
     Mailbox& mailbox_;
     DeviceEvents& events_;
+    Spool& spool_;
 };
 
-DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events,
+DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
                            std::atomic<std::uint64_t>& heartbeat)
-    : queue_(queue), mailbox_(mailbox), events_(events), heartbeat_(heartbeat) {
+    : queue_(queue), mailbox_(mailbox), events_(events), spool_(spool), heartbeat_(heartbeat) {
     usb::count_waits_in(&heartbeat_);
     usb::call_waits_off_by(&queue_.waits());
 }
@@ -74,7 +76,7 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
         mailbox_.post([&events = events_, error = backend.error()] { events.device_failed(error); });
         return;
     }
-    DriverHost host(**backend, mailbox_, events_);
+    DriverHost host(**backend, mailbox_, events_, spool_);
     const auto driver = create(host);
     if (const auto started = driver->start(); !started) {
         mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });

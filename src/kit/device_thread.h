@@ -42,8 +42,10 @@ using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
 
 class DeviceThread {
   public:
-    // All must outlive this. `heartbeat` counts up while the thread is alive: with every turn, and while it waits.
-    DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, std::atomic<std::uint64_t>& heartbeat);
+    // All must outlive this. `spool` is the driver's. `heartbeat` counts up while the thread is alive: with every turn,
+    // and while it waits.
+    DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
+                 std::atomic<std::uint64_t>& heartbeat);
     // Ends the thread after the job under way; the driver closes the device.
     ~DeviceThread();
     DeviceThread(const DeviceThread&) = delete;
@@ -60,6 +62,7 @@ class DeviceThread {
     DeviceQueue& queue_;
     Mailbox& mailbox_;
     DeviceEvents& events_;
+    Spool& spool_;
     std::atomic<std::uint64_t>& heartbeat_;
     std::atomic<bool> stopping_ = false;
     std::thread thread_;

@@ -12,6 +12,7 @@
 #include "kit/crash_handler.h"
 #include "kit/filesystem.h"
 #include "kit/lockdown.h"
+#include "kit/spool_file.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -101,6 +102,7 @@ class Worker {
     std::unique_ptr<Filesystem> filesystem_;
     std::unique_ptr<Session> session_;
     std::unique_ptr<Notifier> notifier_;
+    std::unique_ptr<SpoolFile> spool_;
     std::unique_ptr<DeviceThread> device_;
 };
 
@@ -123,9 +125,11 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     filesystem_->on_state = [this](const Error* error) { on_state(error); };
     PLUGFS_ASSIGN(session_,
                   Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));
+    PLUGFS_ASSIGN(spool_, SpoolFile::create(UniqueFd(worker::spool_fd)));
     notifier_ = std::make_unique<Notifier>(*session_);
     filesystem_->connect(*session_, *notifier_);
-    device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, vault_->header().device_heartbeat);
+    device_ =
+        std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_, vault_->header().device_heartbeat);
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create);
     return session_->begin(start.value("one_by_one", false));
 }

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "supervisor/crash_report.h"
 #include "supervisor/mount_table.h"
+#include "supervisor/spool_storage.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -109,6 +110,7 @@ Result<void> ManagedDevice::mount() {
     options.subtype = "plugfs-" + description_.driver;
     PLUGFS_ASSIGN(fuse_, mount_fuse(folder_path_, options));
     PLUGFS_ASSIGN(vault_, VaultMapping::create(vault_fd_));
+    PLUGFS_ASSIGN(spool_, create_spool(services_.state_directory));
     requests_.emplace(fuse_.get(), *vault_);
     PLUGFS_TRY(record_init(fuse_.get(), vault_->header()));
     // The mount table, not stat(2): that would ask the mount, which nobody serves yet.
@@ -133,6 +135,7 @@ void ManagedDevice::unmount_folder(int error) {
     fuse_.reset();
     vault_.reset();
     vault_fd_.reset();
+    spool_.reset();
 }
 
 void ManagedDevice::open_device() {
@@ -167,6 +170,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     plan.fuse = fuse_.get();
     plan.device = device.get();
     plan.vault = vault_fd_.get();
+    plan.spool = spool_.get();
     plan.start = services_.start_message;
     plan.start["transport"] = description_.location.endpoint ? "usbredir" : "usbfs";
     plan.start["one_by_one"] = one_by_one_;

@@ -135,6 +135,7 @@ class ManagedDevice {
     std::string folder_path_;
     UniqueFd fuse_;
     UniqueFd vault_fd_;
+    UniqueFd spool_;
     std::optional<VaultMapping> vault_;
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<Worker> worker_;

@@ -21,9 +21,10 @@ namespace plugfs {
 struct WorkerPlan {
     std::string label;  // in front of its log lines
     std::string executable;
-    int fuse = -1;  // all three owned by the caller and only passed on; -1: none
+    int fuse = -1;  // all four owned by the caller and only passed on; -1: none
     int device = -1;
     int vault = -1;
+    int spool = -1;
     std::optional<uid_t> user;
     nlohmann::json start;  // the first message
 };

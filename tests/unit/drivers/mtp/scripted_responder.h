@@ -91,7 +91,10 @@ Bytes container(ContainerType type, std::uint16_t code, std::uint32_t transactio
 class RecordingHost : public Host {
   public:
     explicit RecordingHost(usb::Device& device) : device_(device) {}
+    // What spool() gives; there is none before. It must outlive this.
+    void use(Spool& spool) { spool_ = &spool; }
     usb::Device& device() override { return device_; }
+    Spool& spool() override { return *spool_; }
     void log(LogLevel /*level*/, std::string_view line) override { lines.emplace_back(line); }
     void added(Key folder, Entry entry) override { additions.emplace_back(folder, std::move(entry)); }
     void removed(Key key) override { removals.push_back(key); }
@@ -112,6 +115,7 @@ class RecordingHost : public Host {
 
   private:
     usb::Device& device_;
+    Spool* spool_ = nullptr;
 };
 
 // Nothing waits in these tests but a look at the device's status, and what has to pass to be over.
