@@ -51,6 +51,10 @@ class Host {
 
     [[nodiscard]] virtual usb::Device& device() = 0;
 
+    // What is known to be odd about this device, from the manifest's "quirks" (plugfsd(8)): the value, true is 1; 0 if
+    // nothing is said.
+    [[nodiscard]] virtual std::int64_t quirk(const std::string& name) const = 0;
+
     // Files of its own that outlive the process.
     [[nodiscard]] virtual Spool& spool() = 0;
 

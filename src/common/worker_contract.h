@@ -3,8 +3,8 @@
 // Messages are JSON objects with a "type", one a packet on a SOCK_SEQPACKET socket, at most message_limit bytes.
 //
 //   supervisor to worker
-//     start    {"type":"start","version":1,"transport":"usbfs"|"usbredir","uid":..,"gid":..,"umask":..,"log":"info"}
-//              the first message; "options" may follow later
+//     start    {"type":"start","version":1,"transport":"usbfs"|"usbredir","uid":..,"gid":..,"umask":..,"log":"info",
+//              "quirks":{"name":1,..}}: the first message
 //     stop     {"type":"stop"}: close the device in good order and exit with 0
 //   worker to supervisor
 //     ready    {"type":"ready","driver":"mtp","version":"1.0"}: the driver has started and the mount answers

@@ -17,11 +17,15 @@ constexpr std::chrono::milliseconds longest_tick{60'000};
 // What the driver sees of plugfs. Its functions run on the device thread and post to the FUSE thread.
 class DeviceThread::DriverHost : public Host {
   public:
-    DriverHost(usb::Backend& backend, Mailbox& mailbox, DeviceEvents& events, Spool& spool)
-        : backend_(backend), mailbox_(mailbox), events_(events), spool_(spool) {}
+    DriverHost(usb::Backend& backend, Mailbox& mailbox, DeviceEvents& events, Spool& spool, const Quirks& quirks)
+        : backend_(backend), mailbox_(mailbox), events_(events), spool_(spool), quirks_(quirks) {}
 
     usb::Device& device() override { return backend_; }
     Spool& spool() override { return spool_; }
+    std::int64_t quirk(const std::string& name) const override {
+        const auto found = quirks_.find(name);
+        return found == quirks_.end() ? 0 : found->second;
+    }
     void log(LogLevel level, std::string_view line) override { log::write(level, line); }
 
     void added(Key folder, Entry entry) override {
@@ -48,6 +52,7 @@ class DeviceThread::DriverHost : public Host {
     Mailbox& mailbox_;
     DeviceEvents& events_;
     Spool& spool_;
+    const Quirks& quirks_;
 };
 
 DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
@@ -65,7 +70,8 @@ DeviceThread::~DeviceThread() {
     }
 }
 
-void DeviceThread::start(OpenDevice open, DriverFactory create) {
+void DeviceThread::start(OpenDevice open, DriverFactory create, Quirks quirks) {
+    quirks_ = std::move(quirks);
     thread_ = std::thread([this, open = std::move(open), create = std::move(create)] { run(open, create); });
 }
 
@@ -76,7 +82,7 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
         mailbox_.post([&events = events_, error = backend.error()] { events.device_failed(error); });
         return;
     }
-    DriverHost host(**backend, mailbox_, events_, spool_);
+    DriverHost host(**backend, mailbox_, events_, spool_, quirks_);
     const auto driver = create(host);
     if (const auto started = driver->start(); !started) {
         mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -38,6 +39,8 @@ class DeviceEvents {
     virtual void device_event(const std::string& json) = 0;
 };
 
+// See Host::quirk().
+using Quirks = std::map<std::string, std::int64_t>;
 using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
 
 class DeviceThread {
@@ -51,7 +54,7 @@ class DeviceThread {
     DeviceThread(const DeviceThread&) = delete;
     DeviceThread& operator=(const DeviceThread&) = delete;
 
-    void start(OpenDevice open, DriverFactory create);
+    void start(OpenDevice open, DriverFactory create, Quirks quirks);
 
   private:
     class DriverHost;
@@ -65,6 +68,7 @@ class DeviceThread {
     Spool& spool_;
     std::atomic<std::uint64_t>& heartbeat_;
     std::atomic<bool> stopping_ = false;
+    Quirks quirks_;  // the device thread's, once it runs
     std::thread thread_;
 };
 

@@ -195,8 +195,9 @@ void Filesystem::statistics(fuse_req_t request) {
 
 int Filesystem::visible_code(const Error& error) {
     // What a program can make sense of; everything else is "the device failed".
-    constexpr int known[] = {ENODEV,  ENOENT, EACCES, EPERM,  EROFS, ENOSPC,  ENOTSUP, EINVAL,       EISDIR,   EBUSY,
-                             ENOTDIR, ENOMEM, EFBIG,  ESTALE, EINTR, EUCLEAN, EEXIST,  ENAMETOOLONG, ENOTEMPTY};
+    constexpr int known[] = {ENODEV, ENOENT,  EACCES, EPERM,   EROFS,  ENOSPC,       ENOTSUP,
+                             EINVAL, EISDIR,  EBUSY,  ENOTDIR, ENOMEM, EFBIG,        ESTALE,
+                             EINTR,  EUCLEAN, EXDEV,  ENFILE,  EEXIST, ENAMETOOLONG, ENOTEMPTY};
     const bool fits = std::find(std::begin(known), std::end(known), error.code) != std::end(known);
     return fits ? error.code : EIO;
 }

@@ -336,6 +336,9 @@ void Filesystem::apply_change(const NameChange& change, const std::optional<Entr
         changed = node != nullptr ? tree_.move(*node, *folder, *entry) : tree_.add(*folder, *entry);
     } else {
         changed = tree_.add(*folder, *entry);
+        if (changed && changed->node->kind == Kind::file) {
+            tree_.will_be_written(*changed->node);  // an empty file is flushed, too
+        }
     }
     if (!changed) {
         log::warning("in " + plugfs::quoted(Tree::path(*folder)) + ": " + changed.error().text());

@@ -130,7 +130,8 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     filesystem_->connect(*session_, *notifier_);
     device_ =
         std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_, vault_->header().device_heartbeat);
-    device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create);
+    device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
+                   start.value("quirks", Quirks()));
     return session_->begin(start.value("one_by_one", false));
 }
 

@@ -174,6 +174,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     plan.start = services_.start_message;
     plan.start["transport"] = description_.location.endpoint ? "usbredir" : "usbfs";
     plan.start["one_by_one"] = one_by_one_;
+    plan.start["quirks"] = description_.quirks;
     plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
     if (services_.drop_user) {
         plan.user = worker_user(description_.number);

@@ -67,6 +67,7 @@ class ManagedDevice {
         DeviceLocation location;
         std::string driver;  // the manifest's name
         std::string executable;
+        std::map<std::string, std::int64_t> quirks;
     };
 
     // All are called from the event loop. `left`: the worker says that the device has gone, and it is waited for;

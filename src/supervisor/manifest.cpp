@@ -33,6 +33,7 @@ class ManifestReader {
     Result<std::string> string(const json& object, const std::string& pointer, const char* field, bool needed) const;
     Result<std::optional<std::uint8_t>> byte(const json& object, const std::string& pointer, const char* field) const;
     Result<MatchRule> rule(const json& item, const std::string& pointer) const;
+    Result<Quirk> quirk(const json& item, const std::string& pointer) const;
     Result<ClassRule> class_rule(const json& item, const std::string& pointer, bool with_name) const;
     Result<std::vector<NumberRange>> ranges(const json& item, const std::string& pointer) const;
     Result<NumberRange> range(const json& item, const std::string& pointer) const;
@@ -155,9 +156,32 @@ Result<MatchRule> ManifestReader::rule(const json& item, const std::string& poin
     return rule;
 }
 
+Result<Quirk> ManifestReader::quirk(const json& item, const std::string& pointer) const {
+    PLUGFS_TRY(only(item, pointer, {"match", "set", "reason", "source"}));
+    Quirk quirk;
+    const auto match = item.find("match");
+    if (match == item.end()) {
+        return complaint(pointer + "/match", "is missing");
+    }
+    PLUGFS_ASSIGN(quirk.rule, rule(*match, pointer + "/match"));
+    PLUGFS_ASSIGN(quirk.reason, string(item, pointer, "reason", true));
+    PLUGFS_ASSIGN(quirk.source, string(item, pointer, "source", true));
+    const auto set = item.find("set");
+    if (set == item.end() || !set->is_object() || set->empty()) {
+        return complaint(pointer + "/set", "must be an object that is not empty");
+    }
+    for (const auto& [key, value] : set->items()) {
+        if (!value.is_boolean() && !value.is_number_integer()) {
+            return complaint(std::string(pointer).append("/set/").append(key), "must be true, false or a whole number");
+        }
+        quirk.set[key] = value.is_boolean() ? (value.get<bool>() ? 1 : 0) : value.get<std::int64_t>();
+    }
+    return quirk;
+}
+
 Result<Manifest> ManifestReader::read() {
     const json& top = text_.value;
-    PLUGFS_TRY(only(top, "", {"name", "executable", "description", "priority", "match"}));
+    PLUGFS_TRY(only(top, "", {"name", "executable", "description", "priority", "match", "quirks"}));
     Manifest manifest;
     PLUGFS_ASSIGN(manifest.name, string(top, "", "name", true));
     PLUGFS_ASSIGN(manifest.executable, string(top, "", "executable", true));
@@ -178,6 +202,14 @@ Result<Manifest> ManifestReader::read() {
     for (std::size_t i = 0; i < match->size(); ++i) {
         PLUGFS_ASSIGN(auto one, rule((*match)[i], "/match/" + std::to_string(i)));
         manifest.rules.push_back(std::move(one));
+    }
+    const auto quirks = top.find("quirks");
+    if (quirks != top.end() && (!quirks->is_array() || quirks->size() > rule_limit)) {
+        return complaint("/quirks", "must be a list of at most 1,000");
+    }
+    for (std::size_t i = 0; quirks != top.end() && i < quirks->size(); ++i) {
+        PLUGFS_ASSIGN(auto one, quirk((*quirks)[i], "/quirks/" + std::to_string(i)));
+        manifest.quirks.push_back(std::move(one));
     }
     return manifest;
 }
@@ -243,6 +275,18 @@ Result<std::vector<Manifest>> load_manifests(const std::filesystem::path& direct
         }
     }
     return manifests;
+}
+
+std::map<std::string, std::int64_t> quirks_for(const Manifest& manifest, const DeviceIdentity& identity) {
+    std::map<std::string, std::int64_t> all;
+    for (const auto& quirk : manifest.quirks) {
+        if (fits(quirk.rule, identity)) {
+            for (const auto& [name, value] : quirk.set) {
+                all[name] = value;
+            }
+        }
+    }
+    return all;
 }
 
 const Manifest* choose_driver(const std::vector<Manifest>& manifests, const DeviceIdentity& identity) {

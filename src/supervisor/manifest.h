@@ -8,11 +8,19 @@
 //
 // A rule matches when all that it names holds; "name" is a part of the interface's string. Of several drivers that
 // match the one with the highest priority (0 to 100, 50 unless told) is taken, then the first by name.
+//
+// What is odd about certain devices is data, too. Each has a reason and says where that is known from:
+//
+//   "quirks": [ { "match": { "vendor": "0x46f4" }, "set": { "hides_dot_names": true },
+//                 "reason": "...", "source": "..." } ]
+//
+// The driver is told of all that match (Host::quirk()); a later one overrules an earlier one.
 #pragma once
 
 #include "common/identity.h"
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,12 +47,20 @@ struct MatchRule {
     std::vector<NumberRange> products;  // empty matches all
 };
 
+struct Quirk {
+    MatchRule rule;
+    std::map<std::string, std::int64_t> set;  // true and false are 1 and 0
+    std::string reason;
+    std::string source;
+};
+
 struct Manifest {
     std::string name;
     std::string executable;  // a file name, looked up in the drivers' directory
     std::string description;
     int priority = 50;
     std::vector<MatchRule> rules;
+    std::vector<Quirk> quirks;
 };
 
 // Reads one manifest. The error names `file`, the line and the field.
@@ -55,5 +71,8 @@ struct Manifest {
 
 // The manifest for a device, or null. Owned by `manifests`.
 [[nodiscard]] const Manifest* choose_driver(const std::vector<Manifest>& manifests, const DeviceIdentity& identity);
+
+// What the manifest says is odd about a device.
+[[nodiscard]] std::map<std::string, std::int64_t> quirks_for(const Manifest& manifest, const DeviceIdentity& identity);
 
 }  // namespace plugfs

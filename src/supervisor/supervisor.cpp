@@ -231,6 +231,7 @@ bool Supervisor::start_device(const std::string& key, const DeviceIdentity& iden
     description.location = std::move(location);
     description.driver = manifest->name;
     description.executable = manifest->executable;
+    description.quirks = quirks_for(*manifest, identity);
     auto device = std::make_unique<ManagedDevice>(
         *services_, std::move(description),
         ManagedDevice::Events{[this](ManagedDevice& left) { device_left(left); },

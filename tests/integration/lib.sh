@@ -17,7 +17,7 @@ check() {
     shift
     if "$@" >"$work/check.out" 2>&1; then ok "$check_name"; else
         not_ok "$check_name"
-        sed 's/^/#   /' "$work/check.out"
+        head -n 20 "$work/check.out" | sed 's/^/#   /'
     fi
 }
 # wait_for SECONDS COMMAND...: until it succeeds; false at the deadline

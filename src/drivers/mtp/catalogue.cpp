@@ -95,6 +95,54 @@ Key Catalogue::take_in(Key folder, const ObjectInfo& info, std::uint64_t listing
     return object->key;
 }
 
+Key Catalogue::reserve(Key folder, const std::string& name) {
+    if (objects_.size() >= catalogue_limit) {
+        return 0;
+    }
+    const Key key = ++last_key_;
+    Object& object = objects_[key];
+    object.key = key;
+    object.folder = folder;
+    object.generation = reserved;
+    object.place = place_of(folder, name);
+    by_place_.emplace(object.place, key);
+    return key;
+}
+
+void Catalogue::rebind(Key key, Key folder, const ObjectInfo& info) {
+    // Reported by an event meanwhile, under a key of its own.
+    if (const auto known = by_handle_.find(info.handle); known != by_handle_.end() && known->second != key) {
+        erase(known->second);
+    }
+    const auto found = objects_.find(key);
+    if (found == objects_.end()) {
+        return;
+    }
+    Object& object = found->second;
+    if (current(object)) {
+        by_handle_.erase(object.handle);
+    }
+    set_place(object, place_of(folder, info.filename));
+    object.folder = folder;
+    object.handle = info.handle;
+    object.storage = info.storage_id;
+    object.generation = generation_;
+    object.size = info.size;
+    object.listing = 0;
+    by_handle_[info.handle] = key;
+}
+
+const Catalogue::Object* Catalogue::find_child(Key folder, const std::string& name) const {
+    const auto [begin, end] = by_place_.equal_range(place_of(folder, name));
+    for (auto at = begin; at != end; ++at) {
+        const auto* object = find(at->second);
+        if (object != nullptr && object->folder == folder && object->generation != reserved) {
+            return object;
+        }
+    }
+    return nullptr;
+}
+
 void Catalogue::erase(Key key) {
     const auto found = objects_.find(key);
     if (found == objects_.end()) {

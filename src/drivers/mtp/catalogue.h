@@ -38,6 +38,12 @@ class Catalogue {
     [[nodiscard]] const Object* find_handle(std::uint32_t handle) const;
     // Whether its handle is of this session.
     [[nodiscard]] bool current(const Object& object) const { return object.generation == generation_; }
+    // A key for a file that the device does not have yet; it becomes that object's when it is taken in. 0: too many.
+    Key reserve(Key folder, const std::string& name);
+    // From now on the key stands for this object, in this folder.
+    void rebind(Key key, Key folder, const ObjectInfo& info);
+    // What has that name in a folder, as far as it was listed; null: nothing.
+    [[nodiscard]] const Object* find_child(Key folder, const std::string& name) const;
     void erase(Key key);
     // Forgets what was in a folder before and has not been seen by that listing.
     void sweep(Key folder, std::uint64_t listing);
@@ -47,6 +53,7 @@ class Catalogue {
     [[nodiscard]] std::size_t size() const { return objects_.size(); }
 
   private:
+    static constexpr unsigned reserved = ~0U;  // the generation of what is not on the device
     Object* match(std::uint64_t place, const ObjectInfo& object);
     void set_place(Object& object, std::uint64_t place);
     void remove_place(const Object& object);

@@ -1,5 +1,7 @@
 #include "drivers/mtp/container.h"
 
+#include <algorithm>
+
 namespace plugfs::mtp {
 
 ContainerHeader read_container_header(std::span<const std::byte, container_header_size> bytes) {
@@ -32,6 +34,16 @@ std::vector<std::byte> command_container(std::uint16_t operation, std::uint32_t 
         container.u32le(parameter);
     }
     return std::move(container).take();
+}
+
+std::vector<std::byte> data_header_bytes(std::uint16_t operation, std::uint32_t transaction, std::uint64_t size) {
+    ByteWriter header;
+    header.u32le(
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(size + container_header_size, length_not_in_32_bits)));
+    header.u16le(static_cast<std::uint16_t>(ContainerType::data));
+    header.u16le(operation);
+    header.u32le(transaction);
+    return std::move(header).take();
 }
 
 Result<std::optional<Event>> read_event(std::span<const std::byte> bytes) {

@@ -43,6 +43,10 @@ using Parameters = std::array<std::uint32_t, parameter_limit>;
 [[nodiscard]] std::vector<std::byte> command_container(std::uint16_t operation, std::uint32_t transaction,
                                                        std::span<const std::uint32_t> parameters);
 
+// The header of a data container with `size` bytes of data.
+[[nodiscard]] std::vector<std::byte> data_header_bytes(std::uint16_t operation, std::uint32_t transaction,
+                                                       std::uint64_t size);
+
 // 7.3.1: what comes on the interrupt endpoint.
 struct Event {
     std::uint16_t code = 0;

@@ -88,7 +88,7 @@ Result<void> read_property(ByteReader& reader, std::uint16_t property, std::uint
             break;
         case object_property::object_file_name:
             PLUGFS_TRY(expect(data_type::string));
-            object.filename = read_string(reader, &object.damaged_name);
+            object.filename = shown_name(read_string(reader, &object.damaged_name));
             break;
         case object_property::date_created:
             PLUGFS_TRY(expect(data_type::string));
@@ -183,7 +183,7 @@ Result<ObjectInfo> parse_object_info(std::uint32_t handle, std::span<const std::
     fields.skip("AssociationType", 2);
     fields.skip("AssociationDesc", 4);
     fields.skip("SequenceNumber", 4);
-    info.filename = fields.string("Filename", &info.damaged_name);
+    info.filename = shown_name(fields.string("Filename", &info.damaged_name));
     if (!fields.ok()) {
         return fields.error();
     }

@@ -60,6 +60,11 @@ struct StorageInfo {
 };
 [[nodiscard]] Result<StorageInfo> parse_storage_info(std::span<const std::byte> dataset);
 
+// Some devices do not show what begins with a dot, though they take it: there it gets another name.
+[[nodiscard]] std::string stored_name(const std::string& name, bool hides_dots);
+// The name as it was meant.
+[[nodiscard]] std::string shown_name(const std::string& stored);
+
 // What is known of an object, from ObjectInfo (PTP 5.5.2) or from a list of properties.
 struct ObjectInfo {
     std::uint32_t handle = 0;

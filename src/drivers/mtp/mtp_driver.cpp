@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <thread>
 
 namespace plugfs::mtp {
@@ -60,7 +61,8 @@ Result<Endpoints> find_endpoints(std::span<const usb::Interface> interfaces) {
 }
 
 Error visible(Error error) {
-    constexpr std::array codes = {ENODEV, ENXIO, ENOENT, EACCES, EBUSY, ESTALE, EROFS, ENOSPC};
+    constexpr std::array codes = {ENODEV, ENXIO, ENOENT, EACCES, EBUSY,  ESTALE,       EROFS,
+                                  ENOSPC, EPERM, EFBIG,  EXDEV,  ENFILE, ENAMETOOLONG, ECANCELED};
     if (std::find(codes.begin(), codes.end(), error.code) == codes.end()) {
         error.code = EIO;
     }
@@ -125,7 +127,8 @@ Result<void> MtpDriver::start() {
     PLUGFS_TRY(device.claim(endpoints_.interface_number));
     session_ = std::make_unique<Session>(device, endpoints_, timing_);
     storages_ = std::make_unique<Storages>(*session_, host_);
-    PLUGFS_TRY(session_->open());
+    uploads_ = std::make_unique<Uploads>(host_.spool());
+    PLUGFS_TRY(session_->open(!host_.spool().files().empty()));
     PLUGFS_TRY(read_device_info());
     if (endpoints_.interrupt_in != 0) {
         if (const auto listening = device.listen(endpoints_.interrupt_in, endpoints_.interrupt_packet); !listening) {
@@ -139,6 +142,7 @@ Result<void> MtpDriver::start() {
         host_.log(LogLevel::warning, read.error().text());
     }
     describe();
+    find_uploads();
     return {};
 }
 
@@ -148,6 +152,7 @@ Result<void> MtpDriver::read_device_info() {
     PLUGFS_ASSIGN(info_, parse_device_info(dataset));
     lister_ = std::make_unique<ObjectLister>(*session_, info_, host_);
     reader_ = std::make_unique<ObjectReader>(*session_, info_, host_);
+    sender_ = std::make_unique<ObjectSender>(*session_, *lister_, info_, host_);
     return {};
 }
 
@@ -207,13 +212,22 @@ Result<std::vector<Entry>> MtpDriver::take_in(Key folder, const ObjectLister::Pa
     std::vector<Entry> entries;
     entries.reserve(part.objects.size());
     for (const auto& object : part.objects) {
+        if (is_leftover(folder, object)) {
+            continue;
+        }
         const Key key = catalogue_.take_in(folder, object, part.listing);
         if (key == 0) {
             return fail(EIO, "list", "the device has more than " + std::to_string(catalogue_.size()) + " objects");
         }
+        // What an upload of a predecessor has left there is an older version to it.
+        if (auto* upload = uploads_->find(key)) {
+            upload->replaces = true;
+        }
         entries.push_back(entry_for(key, object));
     }
     if (part.next == 0) {
+        auto more = uploads_->new_entries(folder);
+        std::move(more.begin(), more.end(), std::back_inserter(entries));
         catalogue_.sweep(folder, part.listing);
         if (listed_.size() < listed_limit) {
             listed_.insert(folder);
@@ -276,6 +290,11 @@ Result<void> MtpDriver::list_whole(Key folder) {
 }
 
 Entry MtpDriver::entry_for(Key key, const ObjectInfo& object) {
+    if (const auto* upload = uploads_->find(key)) {
+        Entry entry = uploads_->entry(*upload);
+        entry.persistent_identity = object.persistent_identity;
+        return entry;
+    }
     return {.key = key,
             .name = object.filename,
             .kind = object.folder() ? Kind::directory : Kind::file,
@@ -285,6 +304,11 @@ Entry MtpDriver::entry_for(Key key, const ObjectInfo& object) {
 }
 
 Result<std::size_t> MtpDriver::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
+    const auto* upload = uploads_->find(file);
+    return upload != nullptr ? host_.spool().read(upload->spool, offset, out) : read_object(file, offset, out);
+}
+
+Result<std::size_t> MtpDriver::read_object(Key file, std::uint64_t offset, std::span<std::byte> out) {
     Catalogue::Object object;
     auto got = attempt([&]() -> Result<std::size_t> {
         PLUGFS_ASSIGN(object, resolve(file));
@@ -315,6 +339,7 @@ void MtpDriver::lost(Key key) {
     host_.log(LogLevel::info, "object " + std::to_string(object->handle) + " has gone");
     const Key folder = object->folder;
     reader_->whole().forget(object->handle);
+    uploads_->end(key);
     catalogue_.erase(key);
     host_.removed(key);
     host_.list_again(folder);

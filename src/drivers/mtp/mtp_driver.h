@@ -1,21 +1,26 @@
-// The MTP driver: a device's storages and objects as folders and files, for reading.
+// The MTP driver: a device's storages and objects as folders and files.
 //
 //   storage/<description>/...
 //
 // Keys: a storage's is its id with bit 32 set; "storage" has bit 33; objects' come from the catalogue.
 //
 // What the device reports by itself (mtp_events.cpp) is queued and worked off in small portions. Every operation goes
-// through attempt(), where a device that misbehaved is brought back, and asked once more where that may help.
+// through attempt(), where a device that misbehaved is brought back, and asked once more where that may help; or, where
+// it must not be asked twice, through change(). Writing: mtp_writing.cpp has the names, mtp_uploads.cpp the content.
 #pragma once
 
 #include "drivers/mtp/catalogue.h"
 #include "drivers/mtp/object_lister.h"
 #include "drivers/mtp/object_reader.h"
+#include "drivers/mtp/object_sender.h"
 #include "drivers/mtp/storages.h"
+#include "drivers/mtp/uploads.h"
 
 #include <plugfs/driver.h>
 
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -44,7 +49,7 @@ struct Extra {
 // The error as a program may see it: codes that only mean something inside the driver become EIO.
 [[nodiscard]] Error visible(Error error);
 
-class MtpDriver : public Driver {
+class MtpDriver : public Driver, private Writer {
   public:
     explicit MtpDriver(Host& host, const Timing& timing = {}) : host_(host), timing_(timing) {}
 
@@ -56,8 +61,18 @@ class MtpDriver : public Driver {
     std::chrono::milliseconds tick() override;
     [[nodiscard]] std::size_t read_size() const override;
     void stop() override;
+    [[nodiscard]] Writer* writer() override;
 
   private:
+    // Writer
+    Result<Entry> create(Key folder, const std::string& name, Kind kind) override;
+    Result<void> remove(Key entry) override;
+    Result<Entry> rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) override;
+    Result<void> write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) override;
+    Result<void> resize(Key file, std::uint64_t size) override;
+    Result<Entry> flush(Key file) override;
+    Result<Entry> set_modified(Key entry, std::int64_t seconds) override;
+
     // Runs an operation of the device; when it failed because the device misbehaved, brings it back, and tries again
     // once if it had answered at all.
     template <class Operation>
@@ -79,6 +94,22 @@ class MtpDriver : public Driver {
         reader_->whole().interrupt();
         return attempt(std::move(operation));
     }
+    // An operation that must not be done twice: a device that misbehaved is brought back, and failed_badly_ says that
+    // it may have taken effect.
+    template <class Operation>
+    auto change(Operation operation) -> decltype(operation()) {
+        failed_badly_ = false;
+        reader_->whole().interrupt();
+        PLUGFS_TRY(session_->ready());
+        follow_session();
+        auto result = operation();
+        if (!result) {
+            note_failure(result.error());
+        }
+        follow_session();
+        return result;
+    }
+    void note_failure(const Error& error);
     bool worth_another_try(const Error& error, int tries);
     void follow_session();
     void list_all_again();
@@ -97,8 +128,41 @@ class MtpDriver : public Driver {
     Result<Catalogue::Object> resolve(Key key);
     Result<void> list_whole(Key folder);
     Result<std::vector<Entry>> take_in(Key folder, const ObjectLister::Part& part);
-    [[nodiscard]] static Entry entry_for(Key key, const ObjectInfo& object);
+    [[nodiscard]] Entry entry_for(Key key, const ObjectInfo& object);
+    Result<std::size_t> read_object(Key file, std::uint64_t offset, std::span<std::byte> out);
     void lost(Key key);
+
+    // mtp_writing.cpp
+    Result<void> check_name(const std::string& name);
+    // The storage that something lies in; EROFS, or EPERM where nothing can be changed.
+    Result<std::uint32_t> writable_storage(Key folder);
+    Result<std::optional<ObjectInfo>> look_up(const Place& place, const std::string& name);
+    Result<Entry> rename_on_device(Key entry, std::uint32_t storage, Key folder, const std::string& name,
+                                   std::optional<Key> replaced);
+    Result<Entry> move_file_by_copy(Key entry, Key folder, const std::string& name, std::optional<Key> replaced);
+    Result<Entry> move_folder_by_copy(Key entry, Key folder, const std::string& name, std::optional<Key> replaced);
+
+    // mtp_uploads.cpp
+    Result<UploadNote> note_for(Key folder, const std::string& name);
+    Result<void> begin_upload(Key key, Key folder, const std::string& name, bool replaces);
+    Result<Entry> create_file(Key folder, const std::string& name);
+    // The upload of a file; if there is none, one with as much of its content as is to be kept.
+    Result<Upload*> upload_of(Key file, std::uint64_t keep);
+    Result<void> fill_upload(Key upload, Key from, std::uint64_t size);
+    Result<void> check_room(const Upload& upload, std::uint64_t size);
+    Result<void> check_free(std::uint32_t storage, std::uint64_t size) const;
+    Result<Entry> commit(Key key);
+    Result<ObjectInfo> send_upload(Upload& upload);
+    Result<ObjectInfo> swap(const Catalogue::Object& old, const ObjectInfo& made, const std::string& name,
+                            const std::function<Result<ObjectInfo>(const std::string&)>& send);
+    // Removes what has that name, unless it is `keep`.
+    Result<void> clear_away(const Place& place, const std::string& name, std::uint32_t keep);
+    void drop_upload(Key key);
+    void find_uploads();
+    Result<Key> find_folder(std::uint32_t storage, const std::vector<std::string>& names);
+    bool is_leftover(Key folder, const ObjectInfo& object);
+    void tidy_leftovers();
+    Result<void> finish_leftover(Key folder, const ObjectInfo& info, const TemporaryName& said);
 
     // mtp_events.cpp
     void work_off_events();
@@ -120,6 +184,11 @@ class MtpDriver : public Driver {
     std::unique_ptr<Storages> storages_;
     std::unique_ptr<ObjectLister> lister_;
     std::unique_ptr<ObjectReader> reader_;
+    std::unique_ptr<ObjectSender> sender_;
+    std::unique_ptr<Uploads> uploads_;
+    std::map<std::uint32_t, Key> leftovers_;  // handles of interrupted transfers, and their folders; bounded
+    std::set<std::uint32_t> stuck_;           // those that could not be finished: shown as they are
+    bool failed_badly_ = false;
     unsigned generation_ = 0;  // of the session that the catalogue's handles come from
 
     Catalogue catalogue_;

@@ -179,6 +179,9 @@ void MtpDriver::object_added(const Event& event) {
                                          std::to_string(object->parent.value_or(0)));
         return;
     }
+    if (is_leftover(folder, *object)) {
+        return;
+    }
     // Of a folder that nobody has looked at, nobody needs to know.
     if (const Key key = folder == 0 ? 0 : catalogue_.take_in(folder, *object, 0); key != 0) {
         host_.added(folder, entry_for(key, *object));
@@ -200,6 +203,7 @@ void MtpDriver::object_removed(std::uint32_t handle) {
     reader_->whole().forget(handle);
     if (const auto* object = catalogue_.find_handle(handle); object != nullptr) {
         const Key key = object->key;
+        uploads_->end(key);
         catalogue_.erase(key);
         host_.removed(key);
     }
@@ -241,6 +245,7 @@ milliseconds MtpDriver::tick() {
     }
     if (!whole.in_use()) {
         check_storages();
+        tidy_leftovers();
     }
     return events_.empty() || whole.in_use() ? now_and_then : soon;
 }

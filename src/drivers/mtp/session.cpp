@@ -42,6 +42,9 @@ milliseconds Session::patience() const {
     if (opening_) {
         return timing_.opening;
     }
+    if (sends_) {
+        return refused_early_ ? timing_.control : timing_.storing;
+    }
     if (!first_piece_) {
         return timing_.next_piece;
     }
@@ -60,6 +63,18 @@ Result<void> Session::send_command(std::uint16_t operation, ParameterList parame
 }
 
 Result<void> Session::begin(std::uint16_t operation, ParameterList parameters, std::size_t first, std::uint64_t whole) {
+    prepare(operation);
+    whole_ = whole;
+    // Command, data and response are queued together, so that the bus does not wait for us between them.
+    PLUGFS_TRY(guarded(send_command(operation, parameters)));
+    PLUGFS_TRY(guarded(in_.post(container_header_size + first)));
+    if (first > 0 && whole <= first) {
+        PLUGFS_TRY(guarded(in_.post(container_header_size)));
+    }
+    return command_sent();
+}
+
+void Session::prepare(std::uint16_t operation) {
     if (busy()) {
         abort();
     }
@@ -71,24 +86,22 @@ Result<void> Session::begin(std::uint16_t operation, ParameterList parameters, s
         transaction_ = transaction_ >= 0xFFFFFFFE ? 1 : transaction_ + 1;
     }
     state_ = State::header;
-    whole_ = whole;
+    whole_ = 0;
     data_left_ = 0;
     transfer_ended_ = had_data_ = data_began_ = false;
     first_piece_ = true;
+    sends_ = false;
     stale_ = 0;
     pending_ = {};
     response_ = {};
     failure_ = Failure::none;
-    // Command, data and response are queued together, so that the bus does not wait for us between them.
-    PLUGFS_TRY(guarded(send_command(operation, parameters)));
-    PLUGFS_TRY(guarded(in_.post(container_header_size + first)));
-    if (first > 0 && whole <= first) {
-        PLUGFS_TRY(guarded(in_.post(container_header_size)));
-    }
+}
+
+Result<void> Session::command_sent() {
     const auto sent = out_->wait(Deadline::after(opening_ ? timing_.opening : timing_.command));
     if (!sent) {
         out_halted_ = sent.error().code == EPIPE;
-        return guarded(fail(sent.error().code, operation_name(operation), "command phase: " + sent.error().text()));
+        return guarded(fail(sent.error().code, operation_name(operation_), "command phase: " + sent.error().text()));
     }
     return {};
 }

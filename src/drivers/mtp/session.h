@@ -1,5 +1,7 @@
 // Session: transactions with an MTP responder, one at a time (PTP 9.3, MTP 4.7; on USB: Still Image Class 1.0, 7).
 //
+// (Data to the device: session_sending.cpp.)
+//
 //   idle ─ begin() ─> data phase (device to us; may be absent) ─ read_data() ... ─> response phase ─ finish() ─> idle
 //                          └ abort(): Cancel request, halts cleared, everything drained ─> idle
 //
@@ -18,7 +20,9 @@
 
 #include <plugfs/usb.h>
 
+#include <array>
 #include <chrono>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -44,6 +48,8 @@ struct Timing {
     std::chrono::milliseconds first_answer{10000};  // to begin an answer
     std::chrono::milliseconds listing{20000};       // the same where it has to walk its database
     std::chrono::milliseconds next_piece{5000};     // between pieces of an answer, and 1 ms more for each 256 bytes
+    std::chrono::milliseconds taking{20000};        // to take a piece of data; storage that is written to pauses
+    std::chrono::milliseconds storing{60000};       // to answer when it has all of it
     std::chrono::milliseconds opening{3000};        // while a session is being opened, in place of the above
     std::chrono::milliseconds control{1000};        // a control request
     std::chrono::milliseconds ready{3000};          // to be done with cancelling or resetting
@@ -71,7 +77,9 @@ class Session {
 
     // Brings the device to a known state, whatever a predecessor left in it, and opens a session. Tries, in this order:
     // opening (and closing, if one is open), the class's Cancel, its Device Reset, a USB reset.
-    Result<void> open();
+    // `sending`: a predecessor may have died while it sent something. What we send then is more of that to the device,
+    // so the first thing is the Cancel.
+    Result<void> open(bool sending = false);
     void close();
     // How often a session has been opened: object handles of an earlier one need not mean anything now (PTP 9.2).
     [[nodiscard]] unsigned generation() const { return generation_; }
@@ -84,6 +92,11 @@ class Session {
     Result<Response> command(std::uint16_t operation, ParameterList parameters);
     // A transaction whose data goes to `out`. Returns its length, at most out.size().
     Result<std::size_t> data_into(std::uint16_t operation, ParameterList parameters, std::span<std::byte> out);
+
+    // Gives the next bytes of what is sent, all that are asked for.
+    using Source = std::function<Result<void>(std::span<std::byte>)>;
+    // A transaction with `size` bytes of data to the device. An error of `source` ends it, and is returned.
+    Result<Response> send(std::uint16_t operation, ParameterList parameters, std::uint64_t size, const Source& source);
 
     // The same in steps, for an object that is read as it arrives. `first`: bytes of data to ask for at once; `whole`:
     // bytes that the data should have, for containers whose length does not fit their field; 0: must say it themselves.
@@ -119,6 +132,8 @@ class Session {
   private:
     enum class State : std::uint8_t { idle, header, data, response, done };
 
+    void prepare(std::uint16_t operation);  // the state of a new transaction
+    Result<void> command_sent();
     Result<void> send_command(std::uint16_t operation, ParameterList parameters);
     Result<void> post_ahead();
     Result<void> fill();  // more bytes into pending_
@@ -126,6 +141,9 @@ class Session {
     Result<void> parse_header(const ContainerHeader& header);
     Result<void> data_header(const ContainerHeader& header);
     Result<void> parse_response(std::uint32_t length);
+    Result<void> send_data(std::uint64_t size, const Source& source);
+    Result<void> wait_sent(usb::Transfer& transfer);
+    void stop_sending();
     Result<void> guarded(const Result<void>& result);  // aborts the transaction when it has failed
     [[nodiscard]] Error broken(const std::string& field);
     [[nodiscard]] std::chrono::milliseconds patience() const;
@@ -143,6 +161,7 @@ class Session {
     Timing timing_;
     BulkIn in_;
     std::unique_ptr<usb::Transfer> out_;
+    std::array<std::unique_ptr<usb::Transfer>, 2> senders_;
 
     // The transaction under way.
     State state_ = State::idle;
@@ -156,6 +175,9 @@ class Session {
     bool first_piece_ = true;
     std::span<const std::byte> pending_;  // of the last transfer, not yet taken
     Response response_;
+    bool sends_ = false;
+    bool refused_early_ = false;  // the device would not have the data: its response is there, or does not come
+    std::optional<Error> source_failed_;
 
     Failure failure_ = Failure::none;
     bool opening_ = false;

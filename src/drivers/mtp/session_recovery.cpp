@@ -44,6 +44,7 @@ bool Session::end_transaction() {
         out_->cancel();
         (void)out_->wait(Deadline::after(timing_.control));
     }
+    stop_sending();
     if (failure_ == Failure::gone) {
         in_.cancel();
         return false;
@@ -163,8 +164,11 @@ Result<void> Session::climb() {
     return open_step();
 }
 
-Result<void> Session::open() {
+Result<void> Session::open(bool sending) {
     opening_ = true;
+    if (sending) {
+        (void)end_transaction();
+    }
     auto opened = climb();
     opening_ = false;
     if (opened) {

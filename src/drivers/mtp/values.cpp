@@ -12,6 +12,7 @@ namespace plugfs::mtp {
 namespace {
 
 constexpr char32_t replacement = 0xFFFD;
+constexpr std::string_view dot_prefix = "~plugfs-dot";
 
 void append_utf8(std::string& out, char32_t code) {
     const auto byte = [&out](char32_t value) { out += static_cast<char>(static_cast<unsigned char>(value)); };
@@ -101,6 +102,15 @@ std::optional<std::int64_t> from_local_time(std::tm& fields) {
 }
 
 }  // namespace
+
+std::string stored_name(const std::string& name, bool hides_dots) {
+    return hides_dots && name.starts_with('.') ? std::string(dot_prefix) + name : name;
+}
+
+std::string shown_name(const std::string& stored) {
+    const bool meant_otherwise = stored.starts_with(dot_prefix) && stored.substr(dot_prefix.size()).starts_with('.');
+    return meant_otherwise ? stored.substr(dot_prefix.size()) : stored;
+}
 
 std::string read_string(ByteReader& reader, bool* damaged) {
     const std::size_t count = reader.u8();

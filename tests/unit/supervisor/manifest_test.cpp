@@ -32,6 +32,29 @@ std::string complaint(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("quirks are those of all rules that match, and need a reason and a source") {
+    const auto with = [](const std::string& quirks) {
+        return R"({"name": "a", "executable": "b", "match": [{"vendor": "0x1"}], "quirks": )" + quirks + "}";
+    };
+    const auto manifest = parse_manifest("a.json", with(R"([
+        {"match": {"vendor": "0x1"}, "set": {"slow": true, "limit": 5}, "reason": "r", "source": "s"},
+        {"match": {"vendor": "0x2"}, "set": {"other": 1}, "reason": "r", "source": "s"},
+        {"match": {"vendor": "0x1", "product": "0x7"}, "set": {"limit": -3, "slow": false}, "reason": "r", "source": "s"}])"));
+    REQUIRE(manifest.ok());
+    CHECK(quirks_for(*manifest, device(1, 1)) == std::map<std::string, std::int64_t>{{"limit", 5}, {"slow", 1}});
+    CHECK(quirks_for(*manifest, device(1, 7)) == std::map<std::string, std::int64_t>{{"limit", -3}, {"slow", 0}});
+    CHECK(quirks_for(*manifest, device(3, 1)).empty());
+    CHECK(complaint(with("{}")).find("/quirks: must be a list") != std::string::npos);
+    CHECK(complaint(with(R"([{"set": {"a": 1}, "reason": "r", "source": "s"}])")).find("/quirks/0/match: is missing") !=
+          std::string::npos);
+    CHECK(complaint(with(R"([{"match": {"vendor": "0x1"}, "set": {"a": 1}, "source": "s"}])"))
+              .find("/quirks/0/reason: is missing") != std::string::npos);
+    CHECK(complaint(with(R"([{"match": {"vendor": "0x1"}, "set": {"a": "x"}, "reason": "r", "source": "s"}])"))
+              .find("/quirks/0/set/a: must be true") != std::string::npos);
+    CHECK(complaint(with(R"([{"match": {"vendor": "0x1"}, "set": {}, "reason": "r", "source": "s"}])"))
+              .find("/quirks/0/set: must be") != std::string::npos);
+}
+
 TEST_CASE("a manifest matches by interface, by its name and by numbers") {
     const auto manifest = parse_manifest("mtp.json", good);
     REQUIRE(manifest.ok());

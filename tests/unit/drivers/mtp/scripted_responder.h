@@ -8,10 +8,15 @@
 #include "drivers/mtp/container.h"
 #include "drivers/mtp/session.h"
 #include "in_process_device.h"
+#include "kit/spool_file.h"
 
 #include <plugfs/driver.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <functional>
+#include <map>
 
 namespace plugfs::mtp::test {
 
@@ -91,10 +96,12 @@ Bytes container(ContainerType type, std::uint16_t code, std::uint32_t transactio
 class RecordingHost : public Host {
   public:
     explicit RecordingHost(usb::Device& device) : device_(device) {}
-    // What spool() gives; there is none before. It must outlive this.
-    void use(Spool& spool) { spool_ = &spool; }
     usb::Device& device() override { return device_; }
     Spool& spool() override { return *spool_; }
+    std::int64_t quirk(const std::string& name) const override {
+        const auto found = quirks.find(name);
+        return found == quirks.end() ? 0 : found->second;
+    }
     void log(LogLevel /*level*/, std::string_view line) override { lines.emplace_back(line); }
     void added(Key folder, Entry entry) override { additions.emplace_back(folder, std::move(entry)); }
     void removed(Key key) override { removals.push_back(key); }
@@ -112,10 +119,18 @@ class RecordingHost : public Host {
     std::vector<Key> listed_again;
     std::string description;
     std::vector<std::string> events;
+    std::map<std::string, std::int64_t> quirks;
+
+    // What the next process finds there.
+    [[nodiscard]] std::unique_ptr<kit::SpoolFile> next_spool() const {
+        auto made = kit::SpoolFile::create(UniqueFd(::dup(kept_.get())));
+        return made ? std::move(*made) : nullptr;
+    }
 
   private:
     usb::Device& device_;
-    Spool* spool_ = nullptr;
+    UniqueFd kept_{::memfd_create("spool", MFD_CLOEXEC)};
+    std::unique_ptr<kit::SpoolFile> spool_ = next_spool();
 };
 
 // Nothing waits in these tests but a look at the device's status, and what has to pass to be over.

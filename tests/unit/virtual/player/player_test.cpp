@@ -35,7 +35,7 @@ TEST_CASE("commands") {
     CHECK(player.command("unplug") == "ok");
     CHECK(player.command("unplug") == "ok");
     CHECK(player.command("plug") == "ok");
-    CHECK(player.command("count") == R"({"bytes_in":0,"bytes_out":0,"operations":{}})");
+    CHECK(player.command("count") == R"({"bytes_in":0,"bytes_out":0,"cancelled":0,"operations":{}})");
     for (const std::string& line : {std::string(), std::string("help"), std::string(5000, 'x'), std::string("\0", 1)}) {
         CHECK(player.command(line).find("fault NAME") == 0);
     }

@@ -1,0 +1,379 @@
+// MtpDriver: the content of files that changes; see uploads.h.
+
+#include "drivers/mtp/mtp_driver.h"
+
+#include <algorithm>
+#include <ctime>
+
+namespace plugfs::mtp {
+
+namespace {
+
+constexpr std::size_t copy_size = std::size_t{256} << 10U;
+constexpr std::size_t leftover_limit = 1000;
+
+}  // namespace
+
+Result<UploadNote> MtpDriver::note_for(Key folder, const std::string& name) {
+    UploadNote note;
+    note.name = name;
+    Key at = folder;
+    while (!is_storage(at)) {
+        PLUGFS_ASSIGN(const auto object, resolve(at));
+        PLUGFS_ASSIGN(const auto info, lister_->info(object.handle));
+        note.folders.insert(note.folders.begin(), info.filename);
+        at = object.folder;
+    }
+    note.storage = static_cast<std::uint32_t>(at);
+    note.modified = std::time(nullptr);
+    return note;
+}
+
+Result<void> MtpDriver::begin_upload(Key key, Key folder, const std::string& name, bool replaces) {
+    auto note = attempt_alone([&] { return note_for(folder, name); });
+    if (!note) {
+        return visible(note.error());
+    }
+    PLUGFS_ASSIGN(auto* upload, uploads_->begin(key, folder, std::move(*note), replaces));
+    (void)upload;
+    return {};
+}
+
+Result<Entry> MtpDriver::create_file(Key folder, const std::string& name) {
+    const Key key = catalogue_.reserve(folder, name);
+    if (key == 0) {
+        return fail(ENOSPC, "create", "there are too many objects");
+    }
+    if (auto begun = begin_upload(key, folder, name, false); !begun) {
+        catalogue_.erase(key);
+        return begun.error();
+    }
+    return uploads_->entry(*uploads_->find(key));
+}
+
+Result<Upload*> MtpDriver::upload_of(Key file, std::uint64_t keep) {
+    if (auto* upload = uploads_->find(file)) {
+        return upload;
+    }
+    PLUGFS_TRY(writable_storage(file));
+    auto info = attempt_alone([&]() -> Result<ObjectInfo> {
+        PLUGFS_ASSIGN(const auto object, resolve(file));
+        return lister_->info(object.handle);
+    });
+    if (!info) {
+        return visible(info.error());
+    }
+    PLUGFS_TRY(check_name(info->filename));
+    const auto* object = catalogue_.find(file);
+    PLUGFS_TRY(begin_upload(file, object->folder, info->filename, true));
+    if (const auto filled = fill_upload(file, file, std::min(keep, info->size)); !filled) {
+        uploads_->end(file);
+        return filled.error();
+    }
+    return uploads_->find(file);
+}
+
+// Copies what the device has of `from` into an upload.
+Result<void> MtpDriver::fill_upload(Key upload, Key from, std::uint64_t size) {
+    const Spool::Id spool = uploads_->find(upload)->spool;
+    std::vector<std::byte> buffer(copy_size);
+    for (std::uint64_t at = 0; at < size;) {
+        const auto part =
+            std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(copy_size, size - at)));
+        PLUGFS_ASSIGN(const auto got, read_object(from, at, part));
+        if (got == 0) {
+            return fail(EIO, "read", "the file ends at " + std::to_string(at) + ", not at " + std::to_string(size));
+        }
+        PLUGFS_TRY(host_.spool().write(spool, at, part.first(got)));
+        at += got;
+    }
+    return {};
+}
+
+Result<void> MtpDriver::write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) {
+    PLUGFS_ASSIGN(auto* upload, upload_of(file, UINT64_MAX));
+    PLUGFS_TRY(check_room(*upload, offset + bytes.size()));
+    upload->note.modified = std::time(nullptr);
+    return host_.spool().write(upload->spool, offset, bytes);
+}
+
+Result<void> MtpDriver::resize(Key file, std::uint64_t size) {
+    PLUGFS_ASSIGN(auto* upload, upload_of(file, size));
+    PLUGFS_TRY(check_room(*upload, size));
+    return host_.spool().resize(upload->spool, size);
+}
+
+// By what the storage had free when it was last asked: better to hear of it now than when the file is closed.
+Result<void> MtpDriver::check_room(const Upload& upload, std::uint64_t size) {
+    PLUGFS_ASSIGN(const auto now, host_.spool().size(upload.spool));
+    for (const auto& storage : storages_->list()) {
+        if (storage.id == upload.note.storage && size > now && size > storage.info.free_space_in_bytes) {
+            return fail(
+                ENOSPC, "storage",
+                quoted(storage.name()) + " has " + std::to_string(storage.info.free_space_in_bytes) + " bytes free");
+        }
+    }
+    return {};
+}
+
+Result<Entry> MtpDriver::flush(Key file) {
+    if (uploads_->find(file) != nullptr) {
+        return commit(file);
+    }
+    auto info = attempt_alone([&]() -> Result<ObjectInfo> {
+        PLUGFS_ASSIGN(const auto object, resolve(file));
+        return lister_->info(object.handle);
+    });
+    if (!info) {
+        return info.error().code == ENOENT ? fail(ESTALE, info.error().stage, info.error().detail)
+                                           : visible(info.error());
+    }
+    return entry_for(file, *info);
+}
+
+Result<Entry> MtpDriver::set_modified(Key entry, std::int64_t seconds) {
+    if (auto* upload = uploads_->find(entry)) {
+        PLUGFS_TRY(uploads_->set_modified(*upload, seconds));
+        return uploads_->entry(*upload);
+    }
+    if (is_storage(entry) || entry == storages_key || entry == root_key) {
+        return fail(ENOTSUP, "time", "a storage has none");
+    }
+    auto info = change([&]() -> Result<ObjectInfo> {
+        PLUGFS_ASSIGN(const auto object, resolve(entry));
+        PLUGFS_TRY(sender_->set_modified(object.handle, seconds));
+        return lister_->info(object.handle);
+    });
+    if (!info) {
+        return info.error().code == ENOTSUP ? info.error() : visible(info.error());
+    }
+    return entry_for(entry, *info);
+}
+
+// The file goes to the device. If it cannot, the file is as it was before it was written to.
+Result<Entry> MtpDriver::commit(Key key) {
+    for (int tries = 1;; ++tries) {
+        auto sent = change([&] { return send_upload(*uploads_->find(key)); });
+        if (sent) {
+            uploads_->end(key);
+            return entry_for(key, *sent);
+        }
+        if (failed_badly_) {
+            uploads_->find(key)->suspicious = true;
+        }
+        if (sent.error().code == ENODEV) {
+            return sent.error();
+        }
+        if (!failed_badly_ || tries > 1) {
+            host_.log(LogLevel::error,
+                      quoted(uploads_->find(key)->note.name) + " was not written: " + sent.error().text());
+            drop_upload(key);
+            return visible(sent.error());
+        }
+    }
+}
+
+Result<ObjectInfo> MtpDriver::send_upload(Upload& upload) {
+    auto& spool = host_.spool();
+    PLUGFS_ASSIGN(const auto place, place_of(upload.folder));
+    NewObject object;
+    object.storage = place.storage;
+    object.parent = place.parent;
+    object.object_format = format_for(upload.note.name);
+    object.filename = upload.note.name;
+    object.modified = upload.note.modified;
+    PLUGFS_ASSIGN(object.size, spool.size(upload.spool));
+    const auto send = [&](const std::string& filename) {
+        object.filename = filename;
+        return sender_->send(object, [&] {
+            return [&, at = std::uint64_t{0}](std::span<std::byte> out) mutable -> Result<void> {
+                PLUGFS_ASSIGN(const auto got, spool.read(upload.spool, at, out));
+                at += got;
+                return got == out.size() ? Result<void>() : fail(EIO, "spool", "it ends early");
+            };
+        });
+    };
+    PLUGFS_TRY(storages_->refresh());
+    PLUGFS_TRY(check_free(place.storage, object.size));
+    std::optional<Catalogue::Object> old;
+    if (upload.replaces) {
+        const auto found = resolve(upload.key);
+        if (!found && found.error().code != ENOENT) {
+            return found.error();
+        }
+        if (found) {
+            old = *found;
+        }
+    }
+    const std::string beside = temporary_name(object.size, upload.note.name);
+    if (upload.suspicious) {
+        PLUGFS_TRY(clear_away(place, upload.note.name, old ? old->handle : 0));
+        PLUGFS_TRY(clear_away(place, beside, 0));
+    }
+    Result<ObjectInfo> made = ObjectInfo{};
+    if (!old) {
+        made = send(upload.note.name);
+    } else {
+        made = send(beside);
+        if (made) {
+            made = swap(*old, *made, upload.note.name, send);
+        }
+    }
+    if (made) {
+        catalogue_.rebind(upload.key, upload.folder, *made);
+    }
+    return made;
+}
+
+// The new version is whole: it takes the old one's place.
+Result<ObjectInfo> MtpDriver::swap(const Catalogue::Object& old, const ObjectInfo& made, const std::string& name,
+                                   const std::function<Result<ObjectInfo>(const std::string&)>& send) {
+    reader_->whole().forget(old.handle);
+    if (const auto removed = sender_->remove(old.handle); !removed) {
+        if (session_->failure() == Session::Failure::refused) {
+            (void)sender_->remove(made.handle);
+        }
+        return removed.error();
+    }
+    const auto renamed = sender_->rename(made.handle, name);
+    if (renamed) {
+        return lister_->info(made.handle);
+    }
+    if (renamed.error().code != ENOTSUP) {
+        return renamed.error();
+    }
+    // Cannot be renamed: sent once more, while the first one is still there.
+    PLUGFS_ASSIGN(auto final_one, send(name));
+    (void)sender_->remove(made.handle);
+    return final_one;
+}
+
+Result<void> MtpDriver::clear_away(const Place& place, const std::string& name, std::uint32_t keep) {
+    PLUGFS_ASSIGN(const auto found, look_up(place, name));
+    return found && found->handle != keep ? sender_->remove(found->handle) : Result<void>();
+}
+
+Result<void> MtpDriver::check_free(std::uint32_t storage, std::uint64_t size) const {
+    for (const auto& each : storages_->list()) {
+        if (each.id == storage && each.info.free_space_in_bytes < size) {
+            return fail(ENOSPC, "storage",
+                        quoted(each.name()) + " has " + std::to_string(each.info.free_space_in_bytes) +
+                            " bytes free, " + std::to_string(size) + " are needed");
+        }
+    }
+    return {};
+}
+
+void MtpDriver::drop_upload(Key key) {
+    const auto* upload = uploads_->find(key);
+    if (upload == nullptr) {
+        return;
+    }
+    const bool is_new = !upload->replaces;
+    const Key folder = upload->folder;
+    uploads_->end(key);
+    if (is_new) {
+        catalogue_.erase(key);
+        host_.removed(key);
+    } else {
+        host_.list_again(folder);
+    }
+}
+
+// What a predecessor has left in the spool.
+void MtpDriver::find_uploads() {
+    auto& spool = host_.spool();
+    for (const Spool::Id id : spool.files()) {
+        const auto bytes = spool.note(id);
+        auto note = bytes ? decode_note(*bytes) : Result<UploadNote>(bytes.error());
+        if (!note) {
+            host_.log(LogLevel::error, note.error().text());
+            spool.remove(id);
+            continue;
+        }
+        const auto folder = attempt_alone([&] { return find_folder(note->storage, note->folders); });
+        if (!folder) {
+            host_.log(LogLevel::error, quoted(note->name) + " was written to, but its folder is not there any more: " +
+                                           folder.error().text());
+            spool.remove(id);
+            continue;
+        }
+        const auto* object = catalogue_.find_child(*folder, note->name);
+        const bool replaces = object != nullptr && !object->directory;
+        const Key key = replaces ? object->key : catalogue_.reserve(*folder, note->name);
+        uploads_->adopt(id, key, *folder, std::move(*note), replaces).suspicious = true;
+    }
+}
+
+Result<Key> MtpDriver::find_folder(std::uint32_t storage, const std::vector<std::string>& names) {
+    Key folder = storage_key(storage);
+    PLUGFS_TRY(list_whole(folder));
+    for (const auto& name : names) {
+        const auto* object = catalogue_.find_child(folder, name);
+        if (object == nullptr || !object->directory) {
+            return fail(ENOENT, "folder", quoted(name) + " is not there");
+        }
+        folder = object->key;
+        PLUGFS_TRY(list_whole(folder));
+    }
+    return folder;
+}
+
+bool MtpDriver::is_leftover(Key folder, const ObjectInfo& object) {
+    if (folder == 0 || object.folder() || !parse_temporary_name(object.filename) || stuck_.count(object.handle) != 0) {
+        return false;
+    }
+    if (leftovers_.size() < leftover_limit) {
+        leftovers_[object.handle] = folder;
+    }
+    return true;
+}
+
+// A new version of a file whose sending or swapping was interrupted, perhaps on another machine: finished if it is
+// whole, removed if not.
+void MtpDriver::tidy_leftovers() {
+    for (const auto& [handle, folder] : std::exchange(leftovers_, {})) {
+        const auto info = attempt_alone([&, handle = handle] { return lister_->info(handle); });
+        const auto said = info ? parse_temporary_name(info->filename) : std::nullopt;
+        if (!said || !writable_storage(folder)) {
+            continue;
+        }
+        Result<void> tidied;
+        if (info->size == said->size) {
+            host_.log(LogLevel::info, "finishing an interrupted transfer, " + quoted(said->name));
+            tidied = finish_leftover(folder, *info, *said);
+        } else {
+            host_.log(LogLevel::info, "removing what is left of an interrupted transfer, " + quoted(info->filename));
+            tidied = change([&, handle = handle] { return sender_->remove(handle); });
+        }
+        if (!tidied) {
+            host_.log(LogLevel::warning, tidied.error().text() + "; " + quoted(info->filename) + " stays as it is");
+            stuck_.insert(handle);
+        }
+        host_.list_again(folder);
+    }
+}
+
+Result<void> MtpDriver::finish_leftover(Key folder, const ObjectInfo& info, const TemporaryName& said) {
+    const auto renamed = change([&]() -> Result<void> {
+        PLUGFS_ASSIGN(const auto place, place_of(folder));
+        PLUGFS_TRY(clear_away(place, said.name, info.handle));
+        return sender_->rename(info.handle, said.name);
+    });
+    if (renamed || renamed.error().code != ENOTSUP) {
+        return renamed;
+    }
+    // Cannot be renamed: sent once more.
+    const Key from = catalogue_.take_in(folder, info, 0);
+    const Key key = catalogue_.reserve(folder, said.name);
+    PLUGFS_TRY(begin_upload(key, folder, said.name, false));
+    if (const auto filled = fill_upload(key, from, info.size); !filled) {
+        drop_upload(key);
+        return filled;
+    }
+    PLUGFS_TRY(commit(key));
+    catalogue_.erase(from);
+    return change([&] { return sender_->remove(info.handle); });
+}
+
+}  // namespace plugfs::mtp

@@ -1,0 +1,77 @@
+// Uploads: files that have been written to and are not on the device yet. MTP takes an object only whole, so what is
+// written gathers in the spool (plugfs/spool.h), where it outlives this process, until the file is flushed.
+//
+// The spool's note says where the file belongs, by names: object handles and keys mean nothing to a successor.
+//
+// A new version of a file is sent beside the old one, under a name of our own that says how long it has to be. Only
+// when it is whole the old one goes, and it gets the name. So what an interruption leaves can be told by looking: what
+// is as long as its name says is finished, what is not is removed; see MtpDriver::tidy_leftovers().
+#pragma once
+
+#include "drivers/mtp/outgoing_datasets.h"
+
+#include <plugfs/spool.h>
+#include <plugfs/tree.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace plugfs::mtp {
+
+// Where a file belongs, and when it was last changed.
+struct UploadNote {
+    std::uint32_t storage = 0;
+    std::vector<std::string> folders;  // from the storage's root down
+    std::string name;
+    std::optional<std::int64_t> modified;
+};
+[[nodiscard]] std::vector<std::byte> encode_note(const UploadNote& note);
+// EPROTO: it is none; the detail names the field.
+[[nodiscard]] Result<UploadNote> decode_note(std::span<const std::byte> bytes);
+
+// The name under which a new version of `size` bytes of the file `name` is sent.
+[[nodiscard]] std::string temporary_name(std::uint64_t size, const std::string& name);
+struct TemporaryName {
+    std::uint64_t size = 0;
+    std::string name;
+};
+// What such a name says; nothing if it is none.
+[[nodiscard]] std::optional<TemporaryName> parse_temporary_name(const std::string& filename);
+
+struct Upload {
+    Spool::Id spool = 0;
+    Key key = 0;
+    Key folder = 0;
+    UploadNote note;
+    bool replaces = false;    // the device has an older version
+    bool suspicious = false;  // what an attempt that failed has left on the device has to be looked for
+};
+
+class Uploads {
+  public:
+    // `spool` must outlive it.
+    explicit Uploads(Spool& spool) : spool_(spool) {}
+
+    [[nodiscard]] Upload* find(Key key);
+    // Begins one, empty. Errors are Spool::create()'s. Valid until the next begin() or end().
+    Result<Upload*> begin(Key key, Key folder, UploadNote note, bool replaces);
+    // One that a predecessor has left in the spool.
+    Upload& adopt(Spool::Id spool, Key key, Key folder, UploadNote note, bool replaces);
+    // It is on the device, or not wanted any more.
+    void end(Key key);
+
+    Result<void> set_modified(Upload& upload, std::int64_t seconds);
+    [[nodiscard]] Entry entry(const Upload& upload) const;
+    // New files in a folder: the device does not list them.
+    [[nodiscard]] std::vector<Entry> new_entries(Key folder) const;
+    [[nodiscard]] std::vector<Key> keys() const;
+
+  private:
+    Spool& spool_;
+    std::unordered_map<Key, Upload> uploads_;
+};
+
+}  // namespace plugfs::mtp
