@@ -4,7 +4,7 @@
 
 "$stage/bin/plugfs-virtual" library --output "$work/tracks" --large big.bin=33554435 || exit 1
 : >"$work/tracks/empty"
-player walkman --root "$work/tracks" --identity 1209:0001,Walkman,A1
+player walkman --root "$work/tracks" --identity 1209:0001,Walkman,A1 --fault read-only
 start_daemon --no-local --attach "unix:$work/walkman"
 check "the player's driver runs" running Walkman
 root="$mnt/Walkman/storage/Internal storage"

@@ -28,6 +28,16 @@ const std::vector<std::pair<std::string, std::string>>& Faults::known() {
         {"locked", "no storage until told `unlock`"},
         {"new-handles", "every session gives objects new handles, which the specification allows"},
         {"odd-names", "names that are no UTF-16, have a slash, or occur twice"},
+        {"read-only", "nothing can be written"},
+        {"no-edit", "none of Android's operations that change a part of an object"},
+        {"no-rename", "SetObjectPropValue is not supported"},
+        {"no-move", "MoveObject is not supported"},
+        {"refuse-empty", "objects of 0 bytes are refused"},
+        {"short-store", "half of each object that is sent is lost, and the answer is OK"},
+        {"send-stall", "halt the OUT endpoint in the middle of an object"},
+        {"drop-dates", "dates of objects are the device's own"},
+        {"free", "=BYTES: no more space than this"},
+        {"own-events", "events for what the initiator itself has changed, too"},
         {"unplug-after", "=BYTES: close the connection after so many bytes of data (1048576)"},
     };
     return list;

@@ -57,6 +57,14 @@ class ObjectStore {
     // Up to date with the file; null when there is none any more.
     const StoredObject* find(std::uint32_t handle);
 
+    // What the initiator changes (object_store_writing.cpp). `parent` 0 is the root of the storage. Errors: ENOENT (no
+    // such folder or object), EEXIST, EINVAL (the name), and what the file system says.
+    Result<std::uint32_t> make(std::uint32_t storage, std::uint32_t parent, const std::string& name, bool folder);
+    // With all that is in it. False: something is left.
+    bool remove(std::uint32_t handle);
+    // Handles stay.
+    Result<void> move(std::uint32_t handle, std::uint32_t storage, std::uint32_t parent, const std::string& name);
+
     [[nodiscard]] int watch_fd() const { return watch_.get(); }
     // What has happened in the listed folders since.
     std::vector<Change> changes();
@@ -65,6 +73,9 @@ class ObjectStore {
     explicit ObjectStore(UniqueFd watch) : watch_(std::move(watch)) {}
     std::uint32_t handle_for(std::uint32_t storage, std::uint32_t parent, const std::filesystem::path& path);
     bool refresh(StoredObject& object) const;
+    // A path that is free.
+    Result<std::filesystem::path> place(std::uint32_t storage, std::uint32_t parent, const std::string& name);
+    void forget_below(const std::filesystem::path& top);
     struct Watched {
         std::uint32_t storage = 0;
         std::uint32_t parent = 0;

@@ -38,6 +38,8 @@ void Responder::reset() {
     bulk_.clear();
     interrupt_.clear();
     command_.clear();
+    drop_incoming();
+    edited_ = 0;
     session_open_ = false;
 }
 
@@ -54,6 +56,7 @@ std::optional<std::vector<std::byte>> Responder::control(const usb::Setup& setup
             }
             bulk_.clear();
             command_.clear();
+            drop_incoming();
             ++cancelled_;
             return std::vector<std::byte>();
         }
@@ -77,6 +80,9 @@ std::optional<std::vector<std::byte>> Responder::control(const usb::Setup& setup
 }
 
 bool Responder::out(std::uint8_t /*endpoint*/, std::span<const std::byte> bytes) {
+    if (incoming_) {
+        return take_data(bytes);
+    }
     command_.insert(command_.end(), bytes.begin(), bytes.end());
     ByteReader reader(command_);
     const std::uint32_t length = reader.u32le();
@@ -101,8 +107,20 @@ bool Responder::out(std::uint8_t /*endpoint*/, std::span<const std::byte> bytes)
 }
 
 bool Responder::supported(std::uint16_t operation) const {
-    if (operation == op::get_object_prop_list) {
-        return !faults_.on("no-object-prop-list");
+    switch (operation) {
+        case op::get_object_prop_list:
+            return !faults_.on("no-object-prop-list");
+        case op::begin_edit_object:
+        case op::end_edit_object:
+        case op::truncate_object:
+        case op::send_partial_object:
+            return !faults_.on("no-edit");
+        case op::set_object_prop_value:
+            return !faults_.on("no-rename");
+        case op::move_object:
+            return !faults_.on("no-move");
+        default:
+            break;
     }
     if (operation == op::get_partial_object_64) {
         return !faults_.on("no-partial-64") && !faults_.on("no-partial");
@@ -135,6 +153,9 @@ void Responder::execute(std::uint16_t operation, std::uint32_t transaction, cons
         code = rc::ok;
     } else if (!session_open_) {
         code = rc::session_not_open;
+    } else if (supported(operation) && takes_data(operation)) {
+        expect_data(operation, transaction, parameters);
+        return;
     } else if (supported(operation)) {
         code = dispatch(operation, parameters);
     }
@@ -146,6 +167,7 @@ void Responder::execute(std::uint16_t operation, std::uint32_t transaction, cons
 std::uint16_t Responder::dispatch(std::uint16_t operation, const Parameters& parameters) {
     switch (operation) {
         case op::close_session:
+            drop_incoming();
             session_open_ = false;
             return rc::ok;
         case op::get_storage_ids:
@@ -175,6 +197,12 @@ std::uint16_t Responder::dispatch(std::uint16_t operation, const Parameters& par
         case op::get_device_prop_desc:
         case op::get_device_prop_value:
             return device_prop(parameters[0], operation == op::get_device_prop_desc);
+        case op::delete_object:
+        case op::move_object:
+        case op::begin_edit_object:
+        case op::end_edit_object:
+        case op::truncate_object:
+            return change(operation, parameters);
         default:
             return rc::operation_not_supported;
     }

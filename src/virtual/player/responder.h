@@ -1,9 +1,9 @@
 // Responder: the MTP protocol of the virtual player, written from the specification (MTP 1.1; PTP; Still Image
 // Class 1.0 for USB).
 //
-//   waiting for a command container -> (data to the initiator) -> response
+//   waiting for a command container -> (data to the initiator, or from it) -> response
 //
-// It reads: operations that would change something are answered Operation_Not_Supported.
+// Reading is in responder_datasets.cpp, writing in responder_writing.cpp.
 #pragma once
 
 #include "drivers/mtp/codes.h"
@@ -43,8 +43,41 @@ class Responder : public VirtualDevice {
     // Bytes of data sent (for the fault unplug-after).
     [[nodiscard]] std::uint64_t data_sent() const { return data_sent_; }
 
+    // And bytes received (unplug-in-send).
+    [[nodiscard]] std::uint64_t data_received() const { return data_received_; }
+
   private:
     using Parameters = std::array<std::uint32_t, 5>;
+    // Data from the initiator.
+    struct Incoming {
+        std::uint16_t operation = 0;
+        std::uint32_t transaction = 0;
+        Parameters parameters{};
+        std::vector<std::byte> header;
+        std::uint64_t expected = 0;
+        std::uint64_t received = 0;
+        std::vector<std::byte> data;  // of a dataset
+        UniqueFd file;                // or where an object's bytes go, at `at`
+        std::uint64_t at = 0;
+        bool failed = false;
+    };
+    // An object whose info has been sent.
+    struct Sending {
+        std::uint32_t handle = 0;
+        std::uint64_t size = 0;
+        std::int64_t modified = -1;
+    };
+    [[nodiscard]] static bool takes_data(std::uint16_t operation);
+    void expect_data(std::uint16_t operation, std::uint32_t transaction, const Parameters& parameters);
+    bool take_data(std::span<const std::byte> bytes);
+    void drop_incoming();
+    std::uint16_t carry_out(Incoming& whole);
+    std::uint16_t send_object_info(const Incoming& whole);
+    std::uint16_t send_object(const Incoming& whole);
+    std::uint16_t set_object_prop_value(const Incoming& whole);
+    std::uint16_t change(std::uint16_t operation, const Parameters& parameters);
+    [[nodiscard]] std::uint64_t free_space(std::uint32_t storage) const;
+
     void execute(std::uint16_t operation, std::uint32_t transaction, const Parameters& parameters);
     std::uint16_t dispatch(std::uint16_t operation, const Parameters& parameters);
     [[nodiscard]] bool supported(std::uint16_t operation) const;
@@ -83,6 +116,10 @@ class Responder : public VirtualDevice {
     std::map<std::uint16_t, std::uint64_t> transactions_;
     std::uint64_t cancelled_ = 0;
     std::uint64_t data_sent_ = 0;
+    std::uint64_t data_received_ = 0;
+    std::optional<Incoming> incoming_;
+    std::optional<Sending> sending_;
+    std::uint32_t edited_ = 0;  // between BeginEditObject and EndEditObject
 };
 
 }  // namespace plugfs::virtual_usb

@@ -141,11 +141,32 @@ std::vector<std::byte> Responder::device_info() const {
         out, supported(op::get_partial_object_64) ? "microsoft.com: 1.0; android.com: 1.0;" : "microsoft.com: 1.0;");
     out.u16le(0);
     std::vector<std::uint16_t> operations;
-    for (const std::uint16_t operation :
-         {op::get_device_info, op::open_session, op::close_session, op::get_storage_ids, op::get_storage_info,
-          op::get_num_objects, op::get_object_handles, op::get_object_info, op::get_object, op::get_device_prop_desc,
-          op::get_device_prop_value, op::get_partial_object, op::get_partial_object_64, op::get_object_props_supported,
-          op::get_object_prop_desc, op::get_object_prop_value, op::get_object_prop_list}) {
+    for (const std::uint16_t operation : {op::get_device_info,
+                                          op::open_session,
+                                          op::close_session,
+                                          op::get_storage_ids,
+                                          op::get_storage_info,
+                                          op::get_num_objects,
+                                          op::get_object_handles,
+                                          op::get_object_info,
+                                          op::get_object,
+                                          op::get_device_prop_desc,
+                                          op::get_device_prop_value,
+                                          op::get_partial_object,
+                                          op::get_partial_object_64,
+                                          op::get_object_props_supported,
+                                          op::get_object_prop_desc,
+                                          op::get_object_prop_value,
+                                          op::get_object_prop_list,
+                                          op::send_object_info,
+                                          op::send_object,
+                                          op::delete_object,
+                                          op::move_object,
+                                          op::set_object_prop_value,
+                                          op::begin_edit_object,
+                                          op::end_edit_object,
+                                          op::truncate_object,
+                                          op::send_partial_object}) {
         if (supported(operation)) {
             operations.push_back(operation);
         }
@@ -189,11 +210,11 @@ std::uint16_t Responder::storage_info(std::uint32_t id) {
     struct statvfs space {};
     (void)::statvfs(storage->root.c_str(), &space);
     ByteWriter out;
-    out.u16le(3);  // fixed RAM
-    out.u16le(2);  // generic hierarchical
-    out.u16le(1);  // read-only without object deletion
+    out.u16le(3);                                // fixed RAM
+    out.u16le(2);                                // generic hierarchical
+    out.u16le(faults_.on("read-only") ? 1 : 0);  // read-only without object deletion, or read-write
     out.u64le(std::uint64_t{space.f_blocks} * space.f_frsize);
-    out.u64le(std::uint64_t{space.f_bavail} * space.f_frsize);
+    out.u64le(free_space(id));
     out.u32le(0xFFFFFFFF);
     write_string(out, storage->name);
     write_string(out, "");

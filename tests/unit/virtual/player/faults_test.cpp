@@ -31,13 +31,40 @@ struct Fixture : Initiator {
     }
 };
 
-// Faults that the tests below are about; the last test sees to it that there is none without.
-const std::set<std::string> tested = {
-    "stall-data",   "stall-response", "short-data",           "missing-zlp", "wrong-transaction-id",
-    "long-length",  "short-length",   "wrong-container-type", "lying-count", "garbage",
-    "header-apart", "no-partial-64",  "no-object-prop-list",  "no-partial",  "slow",
-    "throttle",     "hang",           "read-past-end-hang",   "locked",      "odd-names",
-    "unplug-after", "new-handles"};
+// Faults that the tests below, and those of responder_writing_test.cpp, are about; the last test sees to it that there
+// is none without.
+const std::set<std::string> tested = {"stall-data",
+                                      "stall-response",
+                                      "short-data",
+                                      "missing-zlp",
+                                      "wrong-transaction-id",
+                                      "long-length",
+                                      "short-length",
+                                      "wrong-container-type",
+                                      "lying-count",
+                                      "garbage",
+                                      "header-apart",
+                                      "no-partial-64",
+                                      "no-object-prop-list",
+                                      "no-partial",
+                                      "slow",
+                                      "throttle",
+                                      "hang",
+                                      "read-past-end-hang",
+                                      "locked",
+                                      "odd-names",
+                                      "unplug-after",
+                                      "new-handles",
+                                      "read-only",
+                                      "no-edit",
+                                      "no-rename",
+                                      "no-move",
+                                      "refuse-empty",
+                                      "short-store",
+                                      "send-stall",
+                                      "drop-dates",
+                                      "free",
+                                      "own-events"};
 
 }  // namespace
 

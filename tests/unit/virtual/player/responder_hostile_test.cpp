@@ -158,16 +158,14 @@ TEST_CASE("lists of properties that cannot be given are refused") {
     CHECK(code({file + 99, 0, all, 0, 1}) == rc::invalid_object_handle);
 }
 
-TEST_CASE("nothing is changed: operations that write are not supported, nor are those that do not exist") {
+TEST_CASE("operations that do not exist, or that it does not have, change nothing") {
     Initiator it;
     it.folder.file("file", content(10));
     it.open();
     const std::uint32_t file = it.list().at(0);
     for (const std::uint16_t operation :
-         {op::delete_object, op::send_object_info, op::send_object, op::format_store, op::move_object, op::copy_object,
-          op::set_object_protection, op::truncate_object, op::send_partial_object, op::begin_edit_object,
-          op::set_object_prop_value, op::send_object_prop_list, op::set_device_prop_value, op::reset_device,
-          op::power_down, std::uint16_t{0}, std::uint16_t{0xFFFF}}) {
+         {op::format_store, op::copy_object, op::set_object_protection, op::send_object_prop_list,
+          op::set_device_prop_value, op::reset_device, op::power_down, std::uint16_t{0}, std::uint16_t{0xFFFF}}) {
         CAPTURE(operation);
         CHECK(it.ask(operation, {file, 0, 0, 0, 0}).code == rc::operation_not_supported);
     }
@@ -186,7 +184,10 @@ TEST_CASE("every operation with parameters of every odd kind answers with one re
         } else if (operation == 0x95D0) {
             operation = 0x9800;
         }
-        if (operation == op::close_session) {
+        // Those that wait for data, or remove what the others ask for, are responder_writing_test.cpp's.
+        if (operation == op::close_session || operation == op::send_object_info || operation == op::send_object ||
+            operation == op::set_object_prop_value || operation == op::send_partial_object ||
+            operation == op::delete_object || operation == op::move_object) {
             continue;
         }
         CAPTURE(operation);

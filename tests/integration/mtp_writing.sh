@@ -1,0 +1,100 @@
+#!/bin/bash
+# Writing to virtual players of all kinds, checked on the player's own side, too; random operations against a model, with the driver killed
+# meanwhile.
+. "$(dirname "$0")/lib.sh"
+built=$(dirname "$stage")/tests
+
+tracks=$work/player
+root="$mnt/Walkman/storage/Internal storage"
+drop() { echo 3 >/proc/sys/vm/drop_caches 2>/dev/null; }
+pid() { cat "$mnt/.control/Walkman/pid"; }
+restarts() { cat "$mnt/.control/Walkman/restarts"; }
+# both COMMAND: done in the folder that is mounted, then in a copy of what the player had
+both() { (cd "$root" && eval "$1") && (cd "$work/model" && eval "$1"); }
+same() { diff -r "$work/model" "$tracks" && drop && diff -r "$work/model" "$root"; }
+refused() { # refused WORDS COMMAND...: it fails, and says so
+    words=$1
+    shift
+    ! "$@" 2>"$work/err" && grep -q "$words" "$work/err"
+}
+killer() {
+    while :; do
+        sleep 0.15
+        kill -KILL "$(pid)" 2>/dev/null
+    done
+}
+
+start_daemon --no-local -o crash_limit=0 --attach "unix:$work/walkman"
+for kind in complete no-edit plain; do
+    mkdir "$tracks" "$tracks/Music" "$work/model"
+    head -c 300000 /dev/urandom >"$tracks/Music/old.bin"
+    printf 'a note\n' >"$tracks/note.txt"
+    cp -a "$tracks/." "$work/model"
+    case $kind in
+    complete) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 ;;
+    no-edit) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 --fault no-edit ;;
+    plain) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 --fault no-edit --fault no-rename --fault no-move \
+        --fault new-handles ;;
+    esac
+    wait_for 20 test -d "$root/Music" || not_ok "the player runs ($kind)"
+    running Walkman || not_ok "it is running ($kind)"
+
+    check "$kind: a new file" both "head -c 100000 /dev/zero | tr '\0' x >'new file.mp3'"
+    check "$kind: an empty one" both ": >empty"
+    check "$kind: folders" both "mkdir -p one/two/three"
+    check "$kind: over an old one" both "head -c 50000 /dev/zero >Music/old.bin"
+    check "$kind: append" both "printf 'more\n' >>note.txt"
+    check "$kind: in the middle" both "printf X | dd of='new file.mp3' bs=1 seek=5000 conv=notrunc status=none"
+    check "$kind: truncate, shorter and longer" both "truncate -s 3 note.txt; truncate -s 70000 empty"
+    check "$kind: rename" both "mv note.txt renamed.txt"
+    check "$kind: move" both "mv renamed.txt one/two"
+    check "$kind: both at once" both "mv one/two/renamed.txt Music/again.txt"
+    check "$kind: over another file" both "printf new >tmp && mv tmp Music/again.txt"
+    check "$kind: a folder with what is in it" both "cp Music/old.bin one/two/three; mv one Music/moved"
+    check "$kind: rm, rmdir" both "rm empty; mkdir gone && rmdir gone; rm -r Music/moved/two"
+    check "$kind: all is as it should be, on the player and here" same
+    check "$kind: cp -a keeps the time" sh -c "touch -d '2021-03-04 05:06:07' '$work/dated' && cp -a '$work/dated' '$root/dated' && test \$(stat -c %Y '$tracks/dated') = \$(stat -c %Y '$work/dated')"
+    rm "$root/dated"
+    [ "$kind" = plain ] || check "$kind: rsync -a, and a second time there is nothing to do" \
+        sh -c "rsync -a '$work/model/' '$root/copy/' && rsync -ain '$work/model/' '$root/copy/' | grep '^>f' | wc -l | grep -qx 0 && diff -r '$work/model' '$tracks/copy' && rm -r '$root/copy'"
+
+    # What the player does wrong.
+    tell walkman fault free=1000 >/dev/null
+    check "$kind: no room: ENOSPC, and the old file is whole" refused 'No space' cp "$tracks/new file.mp3" "$root/Music/old.bin"
+    tell walkman clear >/dev/null
+    case $kind in
+    no-edit) tell walkman fault no-edit >/dev/null ;;
+    plain) for fault in no-edit no-rename no-move new-handles; do tell walkman fault "$fault" >/dev/null; done ;;
+    esac
+    if [ "$kind" != complete ]; then
+        for fault in short-store send-stall; do
+            tell walkman fault "$fault" >/dev/null
+            check "$kind: $fault: EIO, and the old file is whole" refused 'Input/output' cp "$tracks/new file.mp3" "$root/Music/old.bin"
+            tell walkman clear >/dev/null
+            case $kind in
+            no-edit) tell walkman fault no-edit >/dev/null ;;
+            plain) for again in no-edit no-rename no-move new-handles; do tell walkman fault "$again" >/dev/null; done ;;
+            esac
+        done
+    fi
+    check "$kind: nothing has changed by that, and nothing is left of it" same
+
+    # Killed all the time.
+    mkdir "$root/random"
+    before=$(restarts)
+    killer &
+    killer=$!
+    check "$kind: random operations against a model, the driver killed every 150 ms" \
+        timeout 280 "$built/checker/random-operations" "$root/random" "${PLUGFS_OPERATIONS:-2000}" "${PLUGFS_SEED:-5}"
+    kill "$killer"
+    wait "$killer" 2>/dev/null
+    check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 3))
+    running Walkman
+    check "$kind: no transfer is left half done" wait_for 10 sh -c "ls -R '$root' >/dev/null; ! find '$tracks' -name '~plugfs*' | grep ."
+    drop
+    check "$kind: the player has what is seen here" diff -r "$tracks" "$root"
+    kill "$player_walkman"
+    wait "$player_walkman" 2>/dev/null
+    wait_for 20 test ! -e "$mnt/Walkman" || not_ok "the player goes"
+    rm -rf "$work/walkman" "$work/walkman.control" "$tracks" "$work/model"
+done
