@@ -154,10 +154,11 @@ bool Responder::take_data(std::span<const std::byte> bytes) {
         return false;  // more than was announced
     }
     if (incoming.file && !bytes.empty() && !incoming.failed) {
-        const bool kept = !faults_.on("short-store") || incoming.received < incoming.expected / 2;
-        const auto count = static_cast<ssize_t>(bytes.size());
+        const std::uint64_t half = incoming.expected / 2 - std::min(incoming.expected / 2, incoming.received);
+        const auto kept = faults_.on("short-store") ? bytes.first(std::min<std::uint64_t>(bytes.size(), half)) : bytes;
+        const auto count = static_cast<ssize_t>(kept.size());
         incoming.failed =
-            kept && ::pwrite(incoming.file.get(), bytes.data(), bytes.size(), static_cast<off_t>(incoming.at)) != count;
+            ::pwrite(incoming.file.get(), kept.data(), kept.size(), static_cast<off_t>(incoming.at)) != count;
         incoming.at += bytes.size();
     } else if (!incoming.file && incoming.data.size() + bytes.size() <= dataset_limit) {
         incoming.data.insert(incoming.data.end(), bytes.begin(), bytes.end());
