@@ -103,26 +103,35 @@ void Tree::detach(Node& node) {
     }
 }
 
-// By its name, and where the device has one, its identity. A file must have the size and time that it had: to somebody
-// who has it open, another one would be other bytes.
+// By its name; of several with that name, the one with that identity.
 Node* Tree::find_unbound(Node& folder, const Entry& entry) {
     // Entries whose names collide have numbers behind them, in the order in which they came: look at each.
     Node* found = nullptr;
+    bool certain = false;
     (void)unique_name(safe_name(entry.name), [&](const std::string& candidate) {
         Node* node = child(folder, candidate);
         const bool same = node != nullptr && !node->bound && node->kind == entry.kind &&
-                          (node->device_name.empty() ? node->name : node->device_name) == entry.name &&
-                          (node->identity.empty() || entry.persistent_identity.empty() ||
-                           node->identity == entry.persistent_identity);
-        found = same ? node : nullptr;
-        return node != nullptr && !same;
+                          (node->device_name.empty() ? node->name : node->device_name) == entry.name;
+        certain = same && same_identity(*node, entry);
+        if (certain || (same && found == nullptr)) {
+            found = node;
+        }
+        return node != nullptr && !certain;
     });
     return found;
 }
 
-// Whether an unbound entry still has the content that it had.
+// False only if both are known to be others.
+bool Tree::same_identity(const Node& node, const Entry& entry) {
+    return node.identity.empty() || entry.persistent_identity.empty() || node.identity == entry.persistent_identity;
+}
+
+// Whether an unbound entry still has the content that it had. A file must be the same object, with the size and time
+// that it had: to somebody who has it open, another one would be other bytes. Unless it was being written to by us,
+// where a device may have made a new object of it. A folder's entries are looked at themselves.
 bool Tree::same_content(const Node& node, const Entry& entry) {
-    return node.kind == Kind::directory || node.written || (node.size == entry.size && node.modified == entry.modified);
+    return node.kind == Kind::directory || node.written ||
+           (same_identity(node, entry) && node.size == entry.size && node.modified == entry.modified);
 }
 
 void Tree::unbind_all() {

@@ -146,6 +146,7 @@ class Tree {
     Node& create(Node& folder, std::string name);
     // An unbound entry of the folder that `entry` is, or null.
     Node* find_unbound(Node& folder, const Entry& entry);
+    [[nodiscard]] static bool same_identity(const Node& node, const Entry& entry);
     [[nodiscard]] static bool same_content(const Node& node, const Entry& entry);
     void attach(Node& folder, Node& node);
     static void detach(Node& node);

@@ -142,6 +142,7 @@ Result<void> MtpDriver::start() {
         host_.log(LogLevel::warning, read.error().text());
     }
     describe();
+    finish_moves();
     find_uploads();
     return {};
 }

@@ -6,10 +6,12 @@
 //
 // What the device reports by itself (mtp_events.cpp) is queued and worked off in small portions. Every operation goes
 // through attempt(), where a device that misbehaved is brought back, and asked once more where that may help; or, where
-// it must not be asked twice, through change(). Writing: mtp_writing.cpp has the names, mtp_uploads.cpp the content.
+// it must not be asked twice, through change(). Writing: mtp_writing.cpp and
+// mtp_moving.cpp have the names, mtp_uploads.cpp the content.
 #pragma once
 
 #include "drivers/mtp/catalogue.h"
+#include "drivers/mtp/moves.h"
 #include "drivers/mtp/object_lister.h"
 #include "drivers/mtp/object_reader.h"
 #include "drivers/mtp/object_sender.h"
@@ -137,14 +139,23 @@ class MtpDriver : public Driver, private Writer {
     // The storage that something lies in; EROFS, or EPERM where nothing can be changed.
     Result<std::uint32_t> writable_storage(Key folder);
     Result<std::optional<ObjectInfo>> look_up(const Place& place, const std::string& name);
+
+    // mtp_moving.cpp
     Result<Entry> rename_on_device(Key entry, std::uint32_t storage, Key folder, const std::string& name,
                                    std::optional<Key> replaced);
+    Result<MoveNote::Place> path_of(Key folder, const std::string& name);
+    Result<void> move_and_rename(const Catalogue::Object& object, const MoveNote& note, Key folder,
+                                 const std::function<Result<void>()>& make_way);
+    void finish_moves();
+    Result<void> finish_move(const MoveNote& note);
     Result<Entry> move_file_by_copy(Key entry, Key folder, const std::string& name, std::optional<Key> replaced);
     Result<Entry> move_folder_by_copy(Key entry, Key folder, const std::string& name, std::optional<Key> replaced);
 
     // mtp_uploads.cpp
     Result<UploadNote> note_for(Key folder, const std::string& name);
-    Result<void> begin_upload(Key key, Key folder, const std::string& name, bool replaces);
+    // A new file; a new version of the object that has the key; a new file that gets its content from elsewhere.
+    enum class Begin : std::uint8_t { empty, replacing, copying };
+    Result<void> begin_upload(Key key, Key folder, const std::string& name, Begin how);
     Result<Entry> create_file(Key folder, const std::string& name);
     // The upload of a file; if there is none, one with as much of its content as is to be kept.
     Result<Upload*> upload_of(Key file, std::uint64_t keep);

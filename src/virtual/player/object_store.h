@@ -9,6 +9,7 @@
 
 #include <plugfs/result.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -29,6 +30,7 @@ struct StoredObject {
     bool folder = false;
     std::uint64_t size = 0;
     std::int64_t modified = 0;
+    std::array<std::uint64_t, 2> identity{};  // of the file on this machine, whatever it is called
 };
 
 class ObjectStore {

@@ -121,15 +121,6 @@ std::uint16_t type_of(std::uint32_t property) {
     }
 }
 
-// Stable over sessions: two hashes of the path.
-std::uint64_t path_hash(const std::string& path, std::uint64_t seed) {
-    std::uint64_t hash = seed;
-    for (const char c : path) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    }
-    return hash;
-}
-
 }  // namespace
 
 std::vector<std::byte> Responder::device_info() const {
@@ -328,8 +319,8 @@ void Responder::write_property(ByteWriter& out, const StoredObject& object, std:
             out.u32le(object.parent);
             break;
         case prop::persistent_unique_object_identifier:
-            out.u64le(path_hash(object.path, 0xcbf29ce484222325));
-            out.u64le(path_hash(object.path, 0x9e3779b97f4a7c15));
+            out.u64le(object.identity[0]);
+            out.u64le(object.identity[1]);
             break;
         default:
             break;
