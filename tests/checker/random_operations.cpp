@@ -103,7 +103,7 @@ class Checker {
 
     void told(std::string line) {
         history_.push_back(std::move(line));
-        if (history_.size() > 3000) {
+        if (history_.size() > 100) {
             history_.pop_front();
         }
     }

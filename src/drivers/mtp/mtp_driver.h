@@ -166,14 +166,17 @@ class MtpDriver : public Driver, private Writer {
     Result<ObjectInfo> send_upload(Upload& upload);
     Result<ObjectInfo> swap(const Catalogue::Object& old, const ObjectInfo& made, const std::string& name,
                             const std::function<Result<ObjectInfo>(const std::string&)>& send);
-    // Removes what has that name, unless it is `keep`.
-    Result<void> clear_away(const Place& place, const std::string& name, std::uint32_t keep);
     void drop_upload(Key key);
     void find_uploads();
     Result<Key> find_folder(std::uint32_t storage, const std::vector<std::string>& names);
+
+    // mtp_leftovers.cpp
     bool is_leftover(Key folder, const ObjectInfo& object);
     void tidy_leftovers();
     Result<void> finish_leftover(Key folder, const ObjectInfo& info, const TemporaryName& said);
+    Result<void> discard_leftovers(const Place& place, const std::string& name);
+    // Removes what has that name, unless it is `keep`.
+    Result<void> clear_away(const Place& place, const std::string& name, std::uint32_t keep);
 
     // mtp_events.cpp
     void work_off_events();

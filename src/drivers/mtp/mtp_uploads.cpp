@@ -10,7 +10,6 @@ namespace plugfs::mtp {
 namespace {
 
 constexpr std::size_t copy_size = std::size_t{256} << 10U;
-constexpr std::size_t leftover_limit = 1000;
 
 }  // namespace
 
@@ -220,11 +219,19 @@ Result<ObjectInfo> MtpDriver::send_upload(Upload& upload) {
     const std::string beside = temporary_name(object.size, upload.note.name);
     if (upload.suspicious) {
         PLUGFS_TRY(clear_away(place, upload.note.name, old ? old->handle : 0));
-        PLUGFS_TRY(clear_away(place, beside, 0));
+    }
+    // Earlier versions that did not get their name: beside the old one they are in the way; without it they may be the
+    // only ones that are whole, and go last.
+    const bool may_be_there = upload.suspicious || !leftovers_.empty();
+    if (old && may_be_there) {
+        PLUGFS_TRY(discard_leftovers(place, upload.note.name));
     }
     Result<ObjectInfo> made = ObjectInfo{};
     if (!old) {
         made = send(upload.note.name);
+        if (made && may_be_there) {
+            PLUGFS_TRY(discard_leftovers(place, upload.note.name));
+        }
     } else {
         made = send(beside);
         if (made) {
@@ -258,11 +265,6 @@ Result<ObjectInfo> MtpDriver::swap(const Catalogue::Object& old, const ObjectInf
     PLUGFS_ASSIGN(auto final_one, send(name));
     (void)sender_->remove(made.handle);
     return final_one;
-}
-
-Result<void> MtpDriver::clear_away(const Place& place, const std::string& name, std::uint32_t keep) {
-    PLUGFS_ASSIGN(const auto found, look_up(place, name));
-    return found && found->handle != keep ? sender_->remove(found->handle) : Result<void>();
 }
 
 Result<void> MtpDriver::check_free(std::uint32_t storage, std::uint64_t size) const {
@@ -336,69 +338,6 @@ Result<Key> MtpDriver::find_folder(std::uint32_t storage, const std::vector<std:
         PLUGFS_TRY(list_whole(folder));
     }
     return folder;
-}
-
-bool MtpDriver::is_leftover(Key folder, const ObjectInfo& object) {
-    const bool transfer = !object.folder() && parse_temporary_name(object.filename);
-    const bool ours = transfer || parse_moving_name(object.filename);
-    if (folder == 0 || !ours || stuck_.count(object.handle) != 0) {
-        return false;
-    }
-    if (leftovers_.size() < leftover_limit) {
-        leftovers_[object.handle] = folder;
-    }
-    return true;
-}
-
-// A new version of a file whose sending or swapping was interrupted, perhaps on another machine: finished if it is
-// whole, removed if not.
-void MtpDriver::tidy_leftovers() {
-    for (const auto& [handle, folder] : std::exchange(leftovers_, {})) {
-        const auto info = attempt_alone([&, handle = handle] { return lister_->info(handle); });
-        const auto said = info ? parse_temporary_name(info->filename) : std::nullopt;
-        const auto moving = info ? parse_moving_name(info->filename) : std::nullopt;
-        if ((!said && !moving) || !writable_storage(folder)) {
-            continue;
-        }
-        Result<void> tidied;
-        if (moving) {
-            host_.log(LogLevel::info, "a move was interrupted: " + quoted(*moving) + " gets its name back");
-            tidied = change([&, handle = handle] { return sender_->rename(handle, *moving); });
-        } else if (info->size == said->size) {
-            host_.log(LogLevel::info, "finishing an interrupted transfer, " + quoted(said->name));
-            tidied = finish_leftover(folder, *info, *said);
-        } else {
-            host_.log(LogLevel::info, "removing what is left of an interrupted transfer, " + quoted(info->filename));
-            tidied = change([&, handle = handle] { return sender_->remove(handle); });
-        }
-        if (!tidied) {
-            host_.log(LogLevel::warning, tidied.error().text() + "; " + quoted(info->filename) + " stays as it is");
-            stuck_.insert(handle);
-        }
-        host_.list_again(folder);
-    }
-}
-
-Result<void> MtpDriver::finish_leftover(Key folder, const ObjectInfo& info, const TemporaryName& said) {
-    const auto renamed = change([&]() -> Result<void> {
-        PLUGFS_ASSIGN(const auto place, place_of(folder));
-        PLUGFS_TRY(clear_away(place, said.name, info.handle));
-        return sender_->rename(info.handle, said.name);
-    });
-    if (renamed || renamed.error().code != ENOTSUP) {
-        return renamed;
-    }
-    // Cannot be renamed: sent once more.
-    const Key from = catalogue_.take_in(folder, info, 0);
-    const Key key = catalogue_.reserve(folder, said.name);
-    PLUGFS_TRY(begin_upload(key, folder, said.name, Begin::copying));
-    if (const auto filled = fill_upload(key, from, info.size); !filled) {
-        drop_upload(key);
-        return filled;
-    }
-    PLUGFS_TRY(commit(key));
-    catalogue_.erase(from);
-    return change([&] { return sender_->remove(info.handle); });
 }
 
 }  // namespace plugfs::mtp

@@ -116,6 +116,11 @@ Result<void> MtpDriver::remove(Key entry) {
     const auto removed = change([&]() -> Result<void> {
         PLUGFS_ASSIGN(const auto object, resolve(entry));
         reader_->whole().forget(object.handle);
+        if (!leftovers_.empty() && !object.directory) {
+            PLUGFS_ASSIGN(const auto info, lister_->info(object.handle));
+            PLUGFS_ASSIGN(const auto place, place_of(object.folder));
+            PLUGFS_TRY(discard_leftovers(place, info.filename));
+        }
         return sender_->remove(object.handle);
     });
     // That it is not there is what was wanted.

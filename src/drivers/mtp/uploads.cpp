@@ -2,6 +2,7 @@
 
 #include "drivers/mtp/spool_notes.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -128,6 +129,11 @@ std::vector<Entry> Uploads::new_entries(Key folder) const {
         }
     }
     return entries;
+}
+
+bool Uploads::named(Key folder, const std::string& name) const {
+    return std::any_of(uploads_.begin(), uploads_.end(),
+                       [&](const auto& item) { return item.second.folder == folder && item.second.note.name == name; });
 }
 
 std::vector<Key> Uploads::keys() const {

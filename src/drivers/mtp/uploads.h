@@ -75,6 +75,8 @@ class Uploads {
     // New files in a folder: the device does not list them.
     [[nodiscard]] std::vector<Entry> new_entries(Key folder) const;
     [[nodiscard]] std::vector<Key> keys() const;
+    // Whether there is one of that name in a folder.
+    [[nodiscard]] bool named(Key folder, const std::string& name) const;
 
   private:
     Spool& spool_;

@@ -83,6 +83,9 @@ bool Responder::out(std::uint8_t /*endpoint*/, std::span<const std::byte> bytes)
     if (incoming_) {
         return take_data(bytes);
     }
+    if (bytes.empty()) {
+        return true;  // the end of data that filled its last packet
+    }
     command_.insert(command_.end(), bytes.begin(), bytes.end());
     ByteReader reader(command_);
     const std::uint32_t length = reader.u32le();
