@@ -3,6 +3,7 @@
 #include "common/log.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <ctime>
 
@@ -213,7 +214,10 @@ void Filesystem::reply_error(fuse_req_t request, const Error& error, std::string
     if (error.code == ENODEV && hold_when_gone_) {
         return;
     }
-    log::error(std::string(what) + ": " + error.text());
+    // That something is there, or is not, is an answer: nothing has failed.
+    constexpr std::array answers = {ENOENT, EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, EINTR};
+    const bool is_answer = std::find(answers.begin(), answers.end(), error.code) != answers.end();
+    log::write(is_answer ? LogLevel::debug : LogLevel::error, std::string(what) + ": " + error.text());
     fuse_reply_err(request, visible_code(error));
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "supervisor/crash_report.h"
+#include "supervisor/device_holders.h"
 #include "supervisor/mount_table.h"
 #include "supervisor/spool_storage.h"
 
@@ -214,6 +215,7 @@ void ManagedDevice::on_message(const json& message) {
     } else if (type == "failed") {
         said_failed_ = true;
         last_error_ = text("stage") + ": " + text("detail");
+        in_use_ = message.value("code", 0) == EBUSY && !description_.location.device_node.empty();
         // The driver is well, but this mount cannot go on.
         mount_anew_ = text("stage") == "vault" || text("stage") == "FUSE_INIT";
         log::error(description_.name + ": the driver could not start: " + last_error_);
@@ -249,6 +251,8 @@ void ManagedDevice::on_ended(const std::string& how) {
         // What it left is no suspect.
         one_by_one_ = false;
         take_over(std::chrono::milliseconds(0));
+    } else if (std::exchange(in_use_, false)) {
+        wait_for_others();
     } else if (said_failed_) {
         crashed(last_error_);
     } else {
@@ -329,6 +333,18 @@ void ManagedDevice::could_not_start(const std::string& why) {
         unmount_folder(EIO);
         set_state(State::waiting);
     }
+    timer_ = services_.loop.after(next_delay(), [this] { begin(); });
+}
+
+// Nothing is wrong with the driver, so this does not count as a crash.
+void ManagedDevice::wait_for_others() {
+    const std::string others = holders_text(device_holders(description_.location.device_node));
+    last_error_ = "another program is using the device: " +
+                  (others.empty() ? "one that is not visible from here, or a kernel driver" : others) +
+                  "; end it, or have it let go of the device, and it is served (or write to `restart`)";
+    emit("in-use", last_error_);
+    unmount_folder(EIO);
+    set_state(State::waiting);
     timer_ = services_.loop.after(next_delay(), [this] { begin(); });
 }
 

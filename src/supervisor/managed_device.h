@@ -120,6 +120,7 @@ class ManagedDevice {
     void take_over(std::chrono::milliseconds delay);
     [[nodiscard]] bool can_take_over() const;
     void could_not_start(const std::string& why);
+    void wait_for_others();
     std::chrono::milliseconds next_delay();
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
@@ -145,6 +146,7 @@ class ManagedDevice {
     LifeWatch life_;
     Deadline::Clock::time_point launched_;  // the worker
     bool said_failed_ = false;              // the worker could not start, and said why
+    bool in_use_ = false;                   // because another program has the device
     unsigned failed_starts_ = 0;            // in a row
     bool one_by_one_ = false;               // the next worker is to try what is pending one by one
     bool mount_anew_ = false;               // the worker has said that it cannot take this mount over
