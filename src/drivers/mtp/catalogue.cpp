@@ -143,6 +143,12 @@ const Catalogue::Object* Catalogue::find_child(Key folder, const std::string& na
     return nullptr;
 }
 
+void Catalogue::set_size(Key key, std::uint64_t size) {
+    if (const auto found = objects_.find(key); found != objects_.end()) {
+        found->second.size = size;
+    }
+}
+
 void Catalogue::erase(Key key) {
     const auto found = objects_.find(key);
     if (found == objects_.end()) {

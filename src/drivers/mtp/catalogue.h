@@ -44,6 +44,7 @@ class Catalogue {
     void rebind(Key key, Key folder, const ObjectInfo& info);
     // What has that name in a folder, as far as it was listed; null: nothing.
     [[nodiscard]] const Object* find_child(Key folder, const std::string& name) const;
+    void set_size(Key key, std::uint64_t size);
     void erase(Key key);
     // Forgets what was in a folder before and has not been seen by that listing.
     void sweep(Key folder, std::uint64_t listing);

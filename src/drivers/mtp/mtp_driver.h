@@ -7,7 +7,7 @@
 // What the device reports by itself (mtp_events.cpp) is queued and worked off in small portions. Every operation goes
 // through attempt(), where a device that misbehaved is brought back, and asked once more where that may help; or, where
 // it must not be asked twice, through change(). Writing: mtp_writing.cpp and
-// mtp_moving.cpp have the names, mtp_uploads.cpp the content.
+// mtp_moving.cpp have the names, mtp_uploads.cpp and mtp_editing.cpp the content.
 #pragma once
 
 #include "drivers/mtp/catalogue.h"
@@ -170,6 +170,15 @@ class MtpDriver : public Driver, private Writer {
     void find_uploads();
     Result<Key> find_folder(std::uint32_t storage, const std::vector<std::string>& names);
 
+    // mtp_editing.cpp
+    [[nodiscard]] bool edits_in_place(Key file) const;
+    Result<Catalogue::Object> begin_edit(Key file);
+    Result<void> edit(Key file, const std::function<Result<void>(std::uint32_t)>& work);
+    Result<void> edit_write(Key file, std::uint64_t offset, std::span<const std::byte> bytes);
+    Result<void> edit_resize(Key file, std::uint64_t size);
+    Result<void> check_growth(Key file, std::uint64_t more);
+    Result<void> end_edit(Key file);
+
     // mtp_leftovers.cpp
     bool is_leftover(Key folder, const ObjectInfo& object);
     void tidy_leftovers();
@@ -202,6 +211,12 @@ class MtpDriver : public Driver, private Writer {
     std::unique_ptr<Uploads> uploads_;
     std::map<std::uint32_t, Key> leftovers_;  // handles of interrupted transfers, and their folders; bounded
     std::set<std::uint32_t> stuck_;           // those that could not be finished: shown as they are
+    struct Edit {
+        Key key = 0;
+        std::uint32_t handle = 0;
+        unsigned generation = 0;  // of the session
+    };
+    std::optional<Edit> edit_;  // the file that the device has open for changes
     bool failed_badly_ = false;
     unsigned generation_ = 0;  // of the session that the catalogue's handles come from
 

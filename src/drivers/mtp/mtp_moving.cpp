@@ -9,6 +9,7 @@ namespace plugfs::mtp {
 Result<Entry> MtpDriver::rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) {
     PLUGFS_TRY(check_name(name));
     PLUGFS_ASSIGN(const auto storage, writable_storage(folder));
+    PLUGFS_TRY(end_edit(entry));
     // What is under way is known by its path.
     for (const Key key : uploads_->keys()) {
         if (key == replaced) {

@@ -90,6 +90,11 @@ Result<void> MtpDriver::fill_upload(Key upload, Key from, std::uint64_t size) {
 }
 
 Result<void> MtpDriver::write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) {
+    if (edits_in_place(file)) {
+        if (auto written = edit_write(file, offset, bytes); written || written.error().code != ENOTSUP) {
+            return written;
+        }
+    }
     PLUGFS_ASSIGN(auto* upload, upload_of(file, UINT64_MAX));
     const auto written = [&]() -> Result<void> {
         PLUGFS_TRY(check_room(*upload, offset + bytes.size()));
@@ -103,6 +108,12 @@ Result<void> MtpDriver::write(Key file, std::uint64_t offset, std::span<const st
 }
 
 Result<void> MtpDriver::resize(Key file, std::uint64_t size) {
+    if (size > 0 && edits_in_place(file)) {
+        if (auto resized = edit_resize(file, size); resized || resized.error().code != ENOTSUP) {
+            return resized;
+        }
+    }
+    PLUGFS_TRY(end_edit(file));
     PLUGFS_ASSIGN(auto* upload, upload_of(file, size));
     PLUGFS_TRY(check_room(*upload, size));
     PLUGFS_TRY(host_.spool().resize(upload->spool, size));
@@ -131,6 +142,7 @@ Result<Entry> MtpDriver::flush(Key file) {
         }
         return commit(file);
     }
+    PLUGFS_TRY(end_edit(file));
     auto info = attempt_alone([&]() -> Result<ObjectInfo> {
         PLUGFS_ASSIGN(const auto object, resolve(file));
         return lister_->info(object.handle);
@@ -179,7 +191,9 @@ Result<Entry> MtpDriver::commit(Key key) {
             host_.log(LogLevel::error,
                       quoted(uploads_->find(key)->note.name) + " was not written: " + sent.error().text());
             drop_upload(key);
-            return visible(sent.error());
+            Error error = visible(sent.error());
+            error.code = error.code == ENOENT ? EIO : error.code;  // to whoever closes it, it is there
+            return error;
         }
     }
 }

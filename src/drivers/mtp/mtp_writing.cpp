@@ -113,6 +113,7 @@ Result<void> MtpDriver::remove(Key entry) {
         return {};
     }
     PLUGFS_TRY(writable_storage(entry));
+    PLUGFS_TRY(end_edit(entry));
     const auto removed = change([&]() -> Result<void> {
         PLUGFS_ASSIGN(const auto object, resolve(entry));
         reader_->whole().forget(object.handle);
