@@ -78,6 +78,7 @@ constexpr Meaning meanings[] = {
     {response::object_write_protected, EACCES, "Object_WriteProtected"},
     {response::store_read_only, EROFS, "Store_Read-Only"},
     {response::access_denied, EACCES, "Access_Denied"},
+    {response::partial_deletion, EIO, "Partial_Deletion"},
     {response::store_not_available, ENOENT, "Store_Not_Available"},
     {response::specification_by_format_unsupported, ENOTSUP, "Specification_By_Format_Unsupported"},
     {response::device_busy, EBUSY, "Device_Busy"},
