@@ -180,6 +180,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     if (services_.drop_user) {
         plan.user = worker_user(description_.number);
     }
+    plan.sandbox = &services_.sandbox;
     Worker::Events events;
     events.message = [this](const json& message) { on_message(message); };
     events.log_line = [this](const std::string& line) {
@@ -194,6 +195,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         said_failed_ = false;
         launched_ = Deadline::Clock::now();
         last_pid_ = worker_->pid();
+        sandbox_ = worker_->layers();
         life_.begin(vault_->header(), [this] { on_hang(); });
     } else {
         could_not_start(worker.error().text());
@@ -209,6 +211,7 @@ void ManagedDevice::on_message(const json& message) {
     if (type == "ready" && (state_ == State::starting || state_ == State::recovering)) {
         driver_version_ = text("version");
         failed_starts_ = 0;
+        note_sandbox(message);
         const bool recovered = state_ == State::recovering;
         set_state(State::running);
         emit_started(recovered ? "recovered" : "ready");
@@ -231,6 +234,20 @@ void ManagedDevice::on_message(const json& message) {
             timer_ = 0;
             leave();
         });
+    }
+}
+
+// The supervisor's part is known since the launch; the rest is what the worker says.
+void ManagedDevice::note_sandbox(const json& message) {
+    sandbox_ = worker_ ? worker_->layers() : SandboxLayers();
+    const auto layers = layers_from_json(message.value("sandbox", json::object()));
+    sandbox_.insert(sandbox_.end(), layers.begin(), layers.end());
+    std::string missing;
+    for (const auto& one : sandbox_) {
+        missing += one.held() ? "" : (missing.empty() ? "" : ", ") + one.name + " (" + one.status + ")";
+    }
+    if (!missing.empty()) {
+        log::warning(description_.name + ": the sandbox lacks " + missing);
     }
 }
 
