@@ -185,7 +185,12 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     events.message = [this](const json& message) { on_message(message); };
     events.log_line = [this](const std::string& line) {
         log_.add(line);
-        log::info(description_.name + ": " + line);
+        if (log_limit_.admits()) {
+            log::info(description_.name + ": " + line);
+        } else if (log_limit_.first_refused()) {
+            log::warning(description_.name + ": its driver writes too much; the rest is in .control/" +
+                         description_.name + "/log only");
+        }
     };
     events.ended = [this](const std::string& how) { on_ended(how); };
     auto worker = Worker::create(services_.loop, plan, std::move(events));
@@ -206,7 +211,8 @@ void ManagedDevice::on_message(const json& message) {
     const auto type = message["type"].get<std::string>();
     const auto text = [&message](const char* field) {
         const auto found = message.find(field);
-        return found != message.end() && found->is_string() ? found->get<std::string>().substr(0, 500) : std::string();
+        return found != message.end() && found->is_string() ? log::visible(found->get<std::string>().substr(0, 500))
+                                                            : std::string();
     };
     if (type == "ready" && (state_ == State::starting || state_ == State::recovering)) {
         driver_version_ = text("version");
@@ -240,14 +246,17 @@ void ManagedDevice::on_message(const json& message) {
 // The supervisor's part is known since the launch; the rest is what the worker says.
 void ManagedDevice::note_sandbox(const json& message) {
     sandbox_ = worker_ ? worker_->layers() : SandboxLayers();
-    const auto layers = layers_from_json(message.value("sandbox", json::object()));
+    const auto found = message.find("sandbox");
+    const auto layers = found == message.end() ? SandboxLayers() : layers_from_json(*found);
     sandbox_.insert(sandbox_.end(), layers.begin(), layers.end());
-    std::string missing;
-    for (const auto& one : sandbox_) {
-        missing += one.held() ? "" : (missing.empty() ? "" : ", ") + one.name + " (" + one.status + ")";
+    const std::string missing = missing_layers(sandbox_);
+    if (missing.empty()) {
+        return;
     }
-    if (!missing.empty()) {
-        log::warning(description_.name + ": the sandbox lacks " + missing);
+    log::warning(description_.name + ": the sandbox lacks " + missing);
+    if (services_.sandbox.options().required && worker_) {
+        killed_because_ = "the sandbox lacks " + missing + ", and -o require_sandbox was given";
+        worker_->kill();
     }
 }
 

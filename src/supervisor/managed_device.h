@@ -22,6 +22,7 @@
 #include "common/identity.h"
 #include "supervisor/endpoint.h"
 #include "supervisor/life_watch.h"
+#include "supervisor/log_limit.h"
 #include "supervisor/log_ring.h"
 #include "supervisor/manifest.h"
 #include "supervisor/mount.h"
@@ -163,6 +164,7 @@ class ManagedDevice {
     std::string last_crash_;
     pid_t last_pid_ = 0;
     LogRing log_;
+    LogLimit log_limit_;
     SandboxLayers sandbox_;
 };
 

@@ -121,6 +121,19 @@ SandboxLayers layers_from_json(const json& object) {
     return layers;
 }
 
+std::string missing_layers(const SandboxLayers& layers) {
+    std::string missing;
+    for (const auto* name : layer::all) {
+        const auto found =
+            std::find_if(layers.begin(), layers.end(), [&](const auto& one) { return one.name == name; });
+        if (found == layers.end() || !found->held()) {
+            missing += (missing.empty() ? "" : ", ") + std::string(name) + " (" +
+                       (found == layers.end() ? "not reported" : found->status) + ")";
+        }
+    }
+    return missing;
+}
+
 std::string layers_text(const SandboxLayers& layers) {
     std::string text;
     for (const auto* name : layer::all) {

@@ -39,6 +39,10 @@ class Sandbox {
 // What a worker says of its own layers ({"landlock":"held",..}): unknown ones are left out, text is cut and made safe.
 [[nodiscard]] SandboxLayers layers_from_json(const nlohmann::json& object);
 
+// "landlock (not supported by this kernel), seccomp (not reported)": those of layer::all that are not held or not
+// there. Empty: all hold.
+[[nodiscard]] std::string missing_layers(const SandboxLayers& layers);
+
 // One a line, "landlock: held", in the order of layer::all.
 [[nodiscard]] std::string layers_text(const SandboxLayers& layers);
 

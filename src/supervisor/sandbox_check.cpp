@@ -30,7 +30,8 @@ Result<SandboxLayers> check_sandbox(const Options& options) {
     Worker::Events events;
     events.message = [&](const json& message) {
         if (message["type"] == "sandbox") {
-            const auto more = layers_from_json(message.value("layers", json::object()));
+            const auto found = message.find("layers");
+            const auto more = found == message.end() ? SandboxLayers() : layers_from_json(*found);
             layers.insert(layers.end(), more.begin(), more.end());
             told = true;
         }

@@ -156,7 +156,8 @@ void Worker::take_log_lines(bool all) {
         if (end == std::string::npos && !all && partial_line_.size() < line_limit) {
             return;
         }
-        events_.log_line(partial_line_.substr(0, std::min(end, line_limit)));
+        // A driver may write what it likes; who looks at the log has a terminal.
+        events_.log_line(log::visible(std::string_view(partial_line_).substr(0, std::min(end, line_limit))));
         partial_line_.erase(0, end == std::string::npos ? line_limit : end + 1);
     }
 }
