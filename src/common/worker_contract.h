@@ -23,7 +23,8 @@ inline constexpr int device_fd = 4;   // usbfs device or usbredir socket
 inline constexpr int vault_fd = 5;    // absent for the probe
 inline constexpr int control_fd = 6;  // SOCK_SEQPACKET
 inline constexpr int spool_fd = 7;    // for plugfs::Spool; absent for the probe
-inline constexpr int first_free_fd = 8;
+inline constexpr int keeper_fd = 8;   // to who can empty the root (supervisor/namespaces.h); absent without namespaces
+inline constexpr int first_free_fd = 9;
 
 inline constexpr unsigned message_limit = 16 * 1024;
 

@@ -70,12 +70,13 @@ DeviceThread::~DeviceThread() {
     }
 }
 
-void DeviceThread::start(OpenDevice open, DriverFactory create, Quirks quirks) {
+void DeviceThread::start(OpenDevice open, DriverFactory create, Quirks quirks, AfterStart after_start) {
     quirks_ = std::move(quirks);
-    thread_ = std::thread([this, open = std::move(open), create = std::move(create)] { run(open, create); });
+    thread_ = std::thread([this, open = std::move(open), create = std::move(create),
+                           after_start = std::move(after_start)] { run(open, create, after_start); });
 }
 
-void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
+void DeviceThread::run(const OpenDevice& open, const DriverFactory& create, const AfterStart& after_start) {
     prepare_thread_for_crash();
     auto backend = open();
     if (!backend) {
@@ -84,7 +85,11 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
     }
     DriverHost host(**backend, mailbox_, events_, spool_, quirks_);
     const auto driver = create(host);
-    if (const auto started = driver->start(); !started) {
+    auto started = driver->start();
+    if (started && after_start) {
+        started = after_start(**backend);
+    }
+    if (!started) {
         mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });
         return;
     }

@@ -42,6 +42,8 @@ class DeviceEvents {
 // See Host::quirk().
 using Quirks = std::map<std::string, std::int64_t>;
 using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
+// Called on the device thread when the driver has started, before anybody learns of it.
+using AfterStart = std::function<Result<void>(usb::Backend&)>;
 
 class DeviceThread {
   public:
@@ -54,11 +56,11 @@ class DeviceThread {
     DeviceThread(const DeviceThread&) = delete;
     DeviceThread& operator=(const DeviceThread&) = delete;
 
-    void start(OpenDevice open, DriverFactory create, Quirks quirks);
+    void start(OpenDevice open, DriverFactory create, Quirks quirks, AfterStart after_start = {});
 
   private:
     class DriverHost;
-    void run(const OpenDevice& open, const DriverFactory& create);
+    void run(const OpenDevice& open, const DriverFactory& create, const AfterStart& after_start);
     Result<void> serve(usb::Backend& backend, Driver& driver);
     void deliver(usb::Backend& backend, Driver& driver);
 

@@ -75,7 +75,7 @@ Result<std::unique_ptr<usb::Backend>> open_device(const std::string& transport) 
 // All parts of a worker, in the order in which they depend on each other.
 class Worker {
   public:
-    Worker(Channel channel, DriverInfo info, std::vector<Layer> layers)
+    Worker(Channel channel, DriverInfo info, SandboxLayers layers)
         : channel_(std::move(channel)), info_(info), layers_(std::move(layers)) {}
 
     Result<void> set_up(const json& start, const DriverFactory& create);
@@ -87,13 +87,15 @@ class Worker {
     }
 
   private:
+    [[nodiscard]] Result<void> check_layers() const;
     void on_state(const Error* error);
     // False when told to stop.
     Result<bool> handle_messages();
 
     Channel channel_;
     DriverInfo info_;
-    std::vector<Layer> layers_;
+    SandboxLayers layers_;  // the device thread adds to it before it says that the driver has started
+    bool require_sandbox_ = false;
     std::optional<VaultMapping> vault_;
     std::optional<NodeLog> node_log_;
     std::optional<OperationLog> operations_;
@@ -106,7 +108,19 @@ class Worker {
     std::unique_ptr<DeviceThread> device_;
 };
 
+// With -o require_sandbox nothing runs that lacks a layer.
+Result<void> Worker::check_layers() const {
+    for (const auto& layer : layers_) {
+        if (require_sandbox_ && !layer.held()) {
+            return fail(EPERM, "lockdown: " + layer.name, layer.status + ", and -o require_sandbox was given");
+        }
+    }
+    return {};
+}
+
 Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
+    require_sandbox_ = start.value("require_sandbox", false);
+    PLUGFS_TRY(check_layers());
     bool locked = false;
     PLUGFS_ASSIGN(vault_, VaultMapping::open(worker::vault_fd, locked));
     if (!locked) {
@@ -131,7 +145,12 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     device_ =
         std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_, vault_->header().device_heartbeat);
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
-                   start.value("quirks", Quirks()));
+                   start.value("quirks", Quirks()),
+                   [this](usb::Backend& backend) -> Result<void> {
+                       PLUGFS_ASSIGN(const auto more, tighten(&backend));
+                       layers_.insert(layers_.end(), more.begin(), more.end());
+                       return check_layers();
+                   });
     return session_->begin(start.value("one_by_one", false));
 }
 

@@ -8,6 +8,7 @@
 //   .control/<name>/last-error       why, the last time
 //   .control/<name>/last-crash       the last crash: signal, backtrace, unanswered requests, as JSON
 //   .control/<name>/log              the last lines that the worker wrote
+//   .control/<name>/sandbox          the layers around the worker: held, or why not
 //   .control/<name>/restart          write anything: another worker takes over, or a quarantined device is tried again
 //
 // Everything here is made up at the moment it is asked for; nothing is cached. It is served from the supervisor's event
@@ -35,9 +36,9 @@
 namespace plugfs {
 
 // The files of a device's control folder, in the order of their inode numbers.
-enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, last_crash, log, restart };
-inline constexpr std::array<std::string_view, 8> control_file_names = {"state",      "driver",     "pid", "restarts",
-                                                                       "last-error", "last-crash", "log", "restart"};
+enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, last_crash, log, restart, sandbox };
+inline constexpr std::array<std::string_view, 9> control_file_names = {
+    "state", "driver", "pid", "restarts", "last-error", "last-crash", "log", "restart", "sandbox"};
 // Those that are written, not read.
 [[nodiscard]] constexpr bool is_command(ControlFile file) {
     return file == ControlFile::restart;

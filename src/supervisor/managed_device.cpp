@@ -180,11 +180,17 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     if (services_.drop_user) {
         plan.user = worker_user(description_.number);
     }
+    plan.sandbox = &services_.sandbox;
     Worker::Events events;
     events.message = [this](const json& message) { on_message(message); };
     events.log_line = [this](const std::string& line) {
         log_.add(line);
-        log::info(description_.name + ": " + line);
+        if (log_limit_.admits()) {
+            log::info(description_.name + ": " + line);
+        } else if (log_limit_.first_refused()) {
+            log::warning(description_.name + ": its driver writes too much; the rest is in .control/" +
+                         description_.name + "/log only");
+        }
     };
     events.ended = [this](const std::string& how) { on_ended(how); };
     auto worker = Worker::create(services_.loop, plan, std::move(events));
@@ -194,6 +200,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         said_failed_ = false;
         launched_ = Deadline::Clock::now();
         last_pid_ = worker_->pid();
+        sandbox_ = worker_->layers();
         life_.begin(vault_->header(), [this] { on_hang(); });
     } else {
         could_not_start(worker.error().text());
@@ -204,11 +211,13 @@ void ManagedDevice::on_message(const json& message) {
     const auto type = message["type"].get<std::string>();
     const auto text = [&message](const char* field) {
         const auto found = message.find(field);
-        return found != message.end() && found->is_string() ? found->get<std::string>().substr(0, 500) : std::string();
+        return found != message.end() && found->is_string() ? log::visible(found->get<std::string>().substr(0, 500))
+                                                            : std::string();
     };
     if (type == "ready" && (state_ == State::starting || state_ == State::recovering)) {
         driver_version_ = text("version");
         failed_starts_ = 0;
+        note_sandbox(message);
         const bool recovered = state_ == State::recovering;
         set_state(State::running);
         emit_started(recovered ? "recovered" : "ready");
@@ -231,6 +240,23 @@ void ManagedDevice::on_message(const json& message) {
             timer_ = 0;
             leave();
         });
+    }
+}
+
+// The supervisor's part is known since the launch; the rest is what the worker says.
+void ManagedDevice::note_sandbox(const json& message) {
+    sandbox_ = worker_ ? worker_->layers() : SandboxLayers();
+    const auto found = message.find("sandbox");
+    const auto layers = found == message.end() ? SandboxLayers() : layers_from_json(*found);
+    sandbox_.insert(sandbox_.end(), layers.begin(), layers.end());
+    const std::string missing = missing_layers(sandbox_);
+    if (missing.empty()) {
+        return;
+    }
+    log::warning(description_.name + ": the sandbox lacks " + missing);
+    if (services_.sandbox.options().required && worker_) {
+        killed_because_ = "the sandbox lacks " + missing + ", and -o require_sandbox was given";
+        worker_->kill();
     }
 }
 

@@ -22,6 +22,7 @@
 #include "common/identity.h"
 #include "supervisor/endpoint.h"
 #include "supervisor/life_watch.h"
+#include "supervisor/log_limit.h"
 #include "supervisor/log_ring.h"
 #include "supervisor/manifest.h"
 #include "supervisor/mount.h"
@@ -47,6 +48,7 @@ struct DeviceServices {
     std::function<void(const nlohmann::json&)> event;  // to .control/events
     RecoveryOptions recovery;
     std::string state_directory;  // for crash reports
+    const Sandbox& sandbox;
 };
 
 // Where the device is: a usbfs node under /dev, or an endpoint.
@@ -105,6 +107,8 @@ class ManagedDevice {
     // The last crash as JSON; empty: there was none.
     [[nodiscard]] const std::string& last_crash() const { return last_crash_; }
     [[nodiscard]] const LogRing& log() const { return log_; }
+    // The layers that hold for its worker, and those that do not.
+    [[nodiscard]] const SandboxLayers& sandbox() const { return sandbox_; }
 
   private:
     void begin();
@@ -114,6 +118,7 @@ class ManagedDevice {
     void open_device();
     void launch_worker(UniqueFd device);
     void on_message(const nlohmann::json& message);
+    void note_sandbox(const nlohmann::json& message);
     void on_ended(const std::string& how);
     void crashed(const std::string& why);
     void report_crash(const std::string& why);
@@ -159,6 +164,8 @@ class ManagedDevice {
     std::string last_crash_;
     pid_t last_pid_ = 0;
     LogRing log_;
+    LogLimit log_limit_;
+    SandboxLayers sandbox_;
 };
 
 }  // namespace plugfs

@@ -3,6 +3,7 @@
 
 #include "supervisor/endpoint.h"
 #include "supervisor/recovery_options.h"
+#include "supervisor/sandbox_options.h"
 
 #include <plugfs/driver.h>
 #include <plugfs/result.h>
@@ -32,7 +33,9 @@ struct Options {
     std::string pid_file;
     LogLevel log_level = LogLevel::info;
     RecoveryOptions recovery;
+    SandboxOptions sandbox;
     bool local_devices = true;
+    bool check = false;  // print which layers of the sandbox hold here, and end
     bool show_help = false;
     bool show_version = false;
 };

@@ -37,6 +37,7 @@ Result<void> Supervisor::set_up() {
     PLUGFS_ASSIGN(root_, MountRoot::create(options_.mount_point));
     PLUGFS_TRY(set_up_control());
     const bool root = ::geteuid() == 0;
+    sandbox_.emplace(options_.sandbox);
     services_.emplace(DeviceServices{*loop_,
                                      *root_,
                                      {},
@@ -45,7 +46,8 @@ Result<void> Supervisor::set_up() {
                                      root,
                                      [this](const json& event) { emit(event); },
                                      options_.recovery,
-                                     options_.state_directory});
+                                     options_.state_directory,
+                                     *sandbox_});
     services_->mount_options.allow_other = options_.allow_other;
     services_->mount_options.read_only = options_.read_only;
     services_->start_message = {{"type", "start"},
@@ -126,6 +128,7 @@ void Supervisor::set_up_endpoints() {
         if (services_->drop_user) {
             settings.user = worker_user(++last_number_);
         }
+        settings.sandbox = &*sandbox_;
         remotes_.push_back(std::make_unique<RemoteWatch>(
             *loop_, std::move(endpoint), std::move(settings),
             [this](const Endpoint& where, const DeviceIdentity& identity) { return start_remote(where, identity); }));
@@ -360,6 +363,8 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
             return device->log().text();
         case ControlFile::last_crash:
             return device->last_crash();
+        case ControlFile::sandbox:
+            return layers_text(device->sandbox());
         case ControlFile::restart:
             return {};
     }

@@ -9,6 +9,7 @@
 #include "common/channel.h"
 #include "supervisor/event_loop.h"
 #include "supervisor/launch.h"
+#include "supervisor/sandbox.h"
 
 #include <nlohmann/json.hpp>
 
@@ -25,8 +26,9 @@ struct WorkerPlan {
     int device = -1;
     int vault = -1;
     int spool = -1;
-    std::optional<uid_t> user;
-    nlohmann::json start;  // the first message
+    std::optional<uid_t> user;         // when started as root
+    const Sandbox* sandbox = nullptr;  // never null
+    nlohmann::json start;              // the first message
 };
 
 class Worker {
@@ -44,11 +46,14 @@ class Worker {
     Worker& operator=(const Worker&) = delete;
 
     [[nodiscard]] pid_t pid() const { return process_.pid; }
+    // What the supervisor has put around it.
+    [[nodiscard]] const SandboxLayers& layers() const { return layers_; }
     void stop(std::chrono::milliseconds grace);
     void kill();
 
   private:
     Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, Events events);
+    void let_keeper_go();
     void read_messages();
     void read_log();
     void take_log_lines(bool all);
@@ -56,6 +61,8 @@ class Worker {
 
     EventLoop& loop_;
     Process process_;
+    Sandbox::Around around_;
+    SandboxLayers layers_;
     Channel channel_;
     UniqueFd log_;
     std::string partial_line_;
