@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "virtual/stick/bulk_only_target.h"
+#include "virtual/stick/uas_target.h"
 
 #include <nlohmann/json.hpp>
 
@@ -32,7 +33,11 @@ Stick::Stick(const StickOptions& options) : options_(options) {
         units_.back()->unit_count = static_cast<std::uint8_t>(options.images.size());
         units_.back()->power_fails = [this] { power_cut(cut_seed_ == 0 ? std::nullopt : std::optional(cut_seed_)); };
     }
-    target_ = std::make_unique<BulkOnlyTarget>(options.device, units_, faults_);
+    if (options.transport == StickTransport::uas) {
+        target_ = std::make_unique<UasTarget>(options.device, units_, faults_);
+    } else {
+        target_ = std::make_unique<BulkOnlyTarget>(options.device, units_, faults_);
+    }
     server_ = std::make_unique<DeviceServer>(*target_);
     server_->command = [this](const std::string& line) { return command(line); };
     // The connection goes after the round in which the power went, not in the middle of it.

@@ -18,6 +18,7 @@ A USB stick or card reader (mass storage, SCSI) with image files for media, expo
 
       --listen ENDPOINT      unix:PATH or tcp:HOST:PORT
       --image FILE           the medium of a logical unit; again for more units
+      --transport bot|uas    Bulk-Only Transport (the default), or UAS
       --no-medium            a logical unit without a medium
       --block-size BYTES     512 (the default), 1024, 2048 or 4096
       --volatile-cache       writes since the last SYNCHRONIZE CACHE are lost when the power goes
@@ -45,6 +46,7 @@ enum Option : int {
     listen_option = 256,
     image_option,
     no_medium_option,
+    transport_option,
     block_size_option,
     volatile_cache_option,
     fixed_option,
@@ -57,6 +59,7 @@ constexpr option long_options[] = {{"help", no_argument, nullptr, 'h'},
                                    {"listen", required_argument, nullptr, listen_option},
                                    {"image", required_argument, nullptr, image_option},
                                    {"no-medium", no_argument, nullptr, no_medium_option},
+                                   {"transport", required_argument, nullptr, transport_option},
                                    {"block-size", required_argument, nullptr, block_size_option},
                                    {"volatile-cache", no_argument, nullptr, volatile_cache_option},
                                    {"fixed", no_argument, nullptr, fixed_option},
@@ -89,6 +92,12 @@ Result<void> take(int which, const std::string& value, Arguments& arguments) {
             break;
         case no_medium_option:
             arguments.stick.images.emplace_back();
+            break;
+        case transport_option:
+            if (value != "bot" && value != "uas") {
+                return fail(EINVAL, "--transport " + value, "expected bot or uas");
+            }
+            arguments.stick.transport = value == "uas" ? StickTransport::uas : StickTransport::bulk_only;
             break;
         case block_size_option:
             if (!number(value, 10, arguments.stick.block_size)) {

@@ -23,6 +23,7 @@ namespace plugfs::storage {
 
 struct BulkOnlyPipes {
     std::uint8_t interface_number = 0;
+    std::uint8_t alternate_setting = 0;
     usb::Endpoint in;
     usb::Endpoint out;
 };
@@ -34,6 +35,8 @@ class BulkOnlyTransport : public ScsiTransport {
     static Result<std::unique_ptr<BulkOnlyTransport>> create(usb::Device& device, const BulkOnlyPipes& pipes);
 
     [[nodiscard]] std::uint8_t last_unit() const override { return last_unit_; }
+    [[nodiscard]] bool reports_units() const override { return false; }
+    [[nodiscard]] Result<void> begin(std::uint8_t /*unit*/) override { return {}; }  // create() has done it
     [[nodiscard]] ScsiBatch run(std::uint8_t unit, std::span<const ScsiCommand> commands) override;
     [[nodiscard]] std::size_t depth() const override { return 1; }
     [[nodiscard]] std::size_t best_transfer() const override { return best_transfer_; }

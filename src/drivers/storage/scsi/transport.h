@@ -65,9 +65,11 @@ class ScsiTransport {
     ScsiTransport(const ScsiTransport&) = delete;
     ScsiTransport& operator=(const ScsiTransport&) = delete;
 
-    // The numbers of the logical units that the transport knows to be there: 0 to 15 at most for Bulk-Only Transport; 0
-    // for UAS, which leaves it to REPORT LUNS.
+    // The highest number of a logical unit, 15 at most; 0 where REPORT LUNS has to be asked (reports_units()).
     [[nodiscard]] virtual std::uint8_t last_unit() const = 0;
+    [[nodiscard]] virtual bool reports_units() const = 0;
+    // Before the first command to a unit: ends what a predecessor may have under way there.
+    [[nodiscard]] virtual Result<void> begin(std::uint8_t unit) = 0;
 
     // Executes the commands in order, several of them at a time where the transport can. `stopped` may be an error:
     //   ENODEV     the device is gone

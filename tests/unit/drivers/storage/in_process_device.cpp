@@ -31,8 +31,14 @@ class InProcessDevice::BusTransfer : public usb::Transfer {
     BusTransfer& operator=(const BusTransfer&) = delete;
 
     std::span<std::byte> buffer() override { return buffer_; }
-    Result<void> submit(std::size_t length, bool /*zero_length_packet*/) override {
+    Result<void> submit_to_stream(std::uint16_t stream, std::size_t length) override {
+        REQUIRE(stream > 0);
+        return start(length, stream);
+    }
+    Result<void> submit(std::size_t length, bool /*zero_length_packet*/) override { return start(length, 0); }
+    Result<void> start(std::size_t length, std::uint16_t stream) {
         REQUIRE_FALSE(waiting_);
+        stream_ = stream;
         REQUIRE(length <= buffer_.size());
         length_ = length;
         moved_ = 0;
@@ -94,6 +100,7 @@ class InProcessDevice::BusTransfer : public usb::Transfer {
     InProcessDevice& device_;
     std::uint8_t endpoint_;
     std::vector<std::byte> buffer_;
+    std::uint16_t stream_ = 0;
     std::size_t length_ = 0;
     std::size_t moved_ = 0;
     std::optional<std::size_t> limit_;  // no more than this comes before it is called off
@@ -149,7 +156,9 @@ Result<void> InProcessDevice::send(BusTransfer& transfer) {
         transfer.error_ = EPIPE;
         return {};
     }
-    if (!device_.out(transfer.endpoint_, bytes)) {
+    const bool taken = transfer.stream_ == 0 ? device_.out(transfer.endpoint_, bytes)
+                                             : device_.out_on_stream(transfer.endpoint_, transfer.stream_, bytes);
+    if (!taken) {
         halted_.insert(transfer.endpoint_);
         transfer.error_ = EPIPE;
     } else {
@@ -178,15 +187,24 @@ void InProcessDevice::pump(std::uint8_t endpoint, Deadline::Clock::time_point un
     if (halted_.count(endpoint) != 0) {
         end_all(endpoint, EPIPE);
     }
-    while (!waiting.empty() && !transfers.empty() && transfers.front().not_before <= until) {
-        auto& from = transfers.front();
+    std::size_t at = 0;
+    while (!waiting.empty() && at < transfers.size() && transfers[at].not_before <= until) {
+        auto& from = transfers[at];
+        const auto place = transfers.begin() + static_cast<std::ptrdiff_t>(at);
         if (from.stall) {
-            transfers.pop_front();
+            transfers.erase(place);
             halted_.insert(endpoint);
             end_all(endpoint, EPIPE);
             return;
         }
-        BusTransfer& to = *waiting.front();
+        const auto wanted = std::find_if(waiting.begin(), waiting.end(),
+                                         [&](const BusTransfer* each) { return each->stream_ == from.stream; });
+        if (wanted == waiting.end()) {
+            REQUIRE((from.stream == 0) == ((*waiting.front()).stream_ == 0));
+            ++at;
+            continue;
+        }
+        BusTransfer& to = **wanted;
         const std::size_t room = std::min(to.length_, to.limit_.value_or(to.length_)) - to.moved_;
         if (room == 0) {
             return;
@@ -201,7 +219,7 @@ void InProcessDevice::pump(std::uint8_t endpoint, Deadline::Clock::time_point un
         const bool short_end = over && before % packet != 0;
         const bool empty_end = over && before % packet == 0 && from.zero_length_packet && !full;
         if (short_end || empty_end || (over && !from.zero_length_packet)) {
-            transfers.pop_front();
+            transfers.erase(place);
         }
         if (full || short_end || empty_end) {
             to.end(0);
@@ -248,6 +266,19 @@ Result<std::size_t> InProcessDevice::control_out(const usb::Setup& setup, std::s
 Result<std::unique_ptr<usb::Transfer>> InProcessDevice::create_transfer(std::uint8_t endpoint, std::size_t capacity) {
     PLUGFS_TRY(call("create_transfer"));
     return std::unique_ptr<usb::Transfer>(std::make_unique<BusTransfer>(*this, endpoint, capacity));
+}
+
+Result<std::uint16_t> InProcessDevice::allocate_streams(std::span<const std::uint8_t> endpoints, std::uint16_t count) {
+    asked.emplace_back("streams");
+    PLUGFS_TRY(call("allocate_streams"));
+    for (const auto& interface : device_.description().interfaces) {
+        for (const auto& item : interface.endpoints) {
+            if (std::find(endpoints.begin(), endpoints.end(), item.address) != endpoints.end()) {
+                count = std::min(count, item.stream_limit);
+            }
+        }
+    }
+    return count == 0 ? Result<std::uint16_t>(fail(ENOTSUP, "allocate_streams")) : count;
 }
 
 Result<void> InProcessDevice::listen(std::uint8_t /*endpoint*/, std::size_t /*packet_size*/) {

@@ -49,6 +49,7 @@ class InProcessDevice : public usb::Device {
     Result<std::size_t> control_out(const usb::Setup& setup, std::span<const std::byte> data,
                                     Deadline deadline) override;
     Result<std::unique_ptr<usb::Transfer>> create_transfer(std::uint8_t endpoint, std::size_t capacity) override;
+    Result<std::uint16_t> allocate_streams(std::span<const std::uint8_t> endpoints, std::uint16_t count) override;
     Result<void> listen(std::uint8_t endpoint, std::size_t packet_size) override;
     Result<void> clear_halt(std::uint8_t endpoint, Deadline deadline) override;
     Result<void> reset(Deadline deadline) override;
