@@ -35,6 +35,12 @@ struct Endpoint {
     std::uint8_t attributes = 0;
     std::uint16_t max_packet_size = 0;  // bytes in a packet, without the "additional transactions" bits
     std::uint8_t interval = 0;
+    // Mass storage: what UAS uses it for (the Pipe Usage descriptor's bPipeID: 1 command, 2 status, 3 data in, 4 data
+    // out); 0: nothing is said.
+    std::uint8_t pipe_usage = 0;
+    // Bulk endpoints at SuperSpeed: how many streams it can carry (USB 3.2, 9.6.7: 2 to the power of MaxStreams); 0:
+    // none.
+    std::uint16_t stream_limit = 0;
 
     [[nodiscard]] bool in() const { return (address & 0x80U) != 0; }
     [[nodiscard]] TransferType type() const { return static_cast<TransferType>(attributes & 3U); }
@@ -89,6 +95,13 @@ class Transfer {
     // should be multiples of the packet size, or the device may overflow. `zero_length_packet` (OUT): follow a transfer
     // whose length is a multiple of the packet size by an empty packet.
     [[nodiscard]] virtual Result<void> submit(std::size_t length, bool zero_length_packet = false) = 0;
+    // The same on a stream of a bulk endpoint (allocate_streams()). Transfers on one stream complete in the order of
+    // their submission. ENOTSUP: this connection carries no streams.
+    [[nodiscard]] virtual Result<void> submit_to_stream(std::uint16_t stream, std::size_t length) {
+        (void)stream;
+        (void)length;
+        return fail(ENOTSUP, "submit to stream");
+    }
     // Waits for the end. Returns the bytes moved; fewer than asked for is no error here (a short packet ends a
     // transfer). On ETIMEDOUT and ECANCELED `moved()` says how many bytes had moved.
     [[nodiscard]] virtual Result<std::size_t> wait(Deadline deadline) = 0;
@@ -125,6 +138,17 @@ class Device {
     // bytes. Must be destroyed before the device is.
     [[nodiscard]] virtual Result<std::unique_ptr<Transfer>> create_transfer(std::uint8_t endpoint,
                                                                             std::size_t capacity) = 0;
+
+    // Gives bulk endpoints of one claimed interface streams (USB 3.2, 8.12.1.4), 1 to the number returned, which is
+    // `count` or less. A reset, another alternate setting and release() take them away again; before that, no transfer
+    // may be in flight on them, and an endpoint with streams takes none without. ENOTSUP: the device, the host
+    // controller or this connection has no streams.
+    [[nodiscard]] virtual Result<std::uint16_t> allocate_streams(std::span<const std::uint8_t> endpoints,
+                                                                 std::uint16_t count) {
+        (void)endpoints;
+        (void)count;
+        return fail(ENOTSUP, "allocate streams");
+    }
 
     // Keeps an interrupt IN endpoint being read from now on; each packet (at most `packet_size` bytes) is given to
     // Driver::arrived() on the device thread, between calls. At most 64 packets wait; older ones are dropped and

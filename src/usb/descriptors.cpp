@@ -9,6 +9,9 @@
 namespace plugfs::usb {
 namespace {
 
+constexpr std::uint8_t class_mass_storage = 0x08;
+constexpr unsigned max_streams_mask = 0x1f;         // bmAttributes of a bulk endpoint's companion; USB 3.2, table 9-27
+constexpr unsigned max_streams_limit = 15;          // 32,768 streams; the standard has 65,533 at most
 constexpr std::uint16_t packet_size_mask = 0x07ff;  // wMaxPacketSize bits 10..0; 12..11 are additional transactions
 
 // The descriptor at the head of `reader`: its type, and a reader of what follows bLength and bDescriptorType.
@@ -94,6 +97,21 @@ Result<void> add_endpoint(ConfigurationDescriptor& configuration, const Endpoint
     return {};
 }
 
+// A descriptor behind an endpoint's. One that is too short says nothing.
+void add_extra(std::uint8_t type, ByteReader body, const Interface& interface, Endpoint& endpoint) {
+    if (type == static_cast<std::uint8_t>(DescriptorType::pipe_usage) &&
+        interface.interface_class == class_mass_storage) {
+        endpoint.pipe_usage = body.u8();  // bPipeID
+    } else if (type == static_cast<std::uint8_t>(DescriptorType::endpoint_companion) &&
+               endpoint.type() == TransferType::bulk) {
+        body.skip(1);  // bMaxBurst
+        const unsigned exponent = body.u8() & max_streams_mask;
+        endpoint.stream_limit = exponent == 0 || exponent > max_streams_limit
+                                    ? std::uint16_t{0}
+                                    : static_cast<std::uint16_t>(1U << exponent);
+    }
+}
+
 }  // namespace
 
 Result<DeviceDescriptor> parse_device_descriptor(std::span<const std::byte> bytes) {
@@ -142,6 +160,17 @@ Result<std::uint16_t> parse_configuration_length(std::span<const std::byte> byte
     return total_length;
 }
 
+void read_endpoint_extras(std::span<const std::byte> chain, const Interface& interface, Endpoint& endpoint) {
+    ByteReader reader(chain);
+    while (reader.remaining() > 0) {
+        const auto head = next_descriptor(reader);
+        if (!head) {
+            return;
+        }
+        add_extra(head->type, head->body, interface, endpoint);
+    }
+}
+
 Result<ConfigurationDescriptor> parse_configuration(std::span<const std::byte> bytes) {
     PLUGFS_ASSIGN(const std::uint16_t total_length, parse_configuration_length(bytes));
     if (bytes.size() < total_length) {
@@ -163,6 +192,11 @@ Result<ConfigurationDescriptor> parse_configuration(std::span<const std::byte> b
         } else if (head.type == static_cast<std::uint8_t>(DescriptorType::endpoint)) {
             PLUGFS_ASSIGN(const auto endpoint, parse_endpoint(head.body));
             PLUGFS_TRY(add_endpoint(configuration, endpoint));
+        } else if (!configuration.interfaces.empty()) {
+            auto& interface = configuration.interfaces.back().interface;
+            if (!interface.endpoints.empty()) {
+                add_extra(head.type, head.body, interface, interface.endpoints.back());
+            }
         }
     }
     return configuration;

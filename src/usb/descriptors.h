@@ -16,7 +16,15 @@
 namespace plugfs::usb {
 
 // bDescriptorType, USB 2.0, table 9-5.
-enum class DescriptorType : std::uint8_t { device = 1, configuration = 2, string = 3, interface = 4, endpoint = 5 };
+enum class DescriptorType : std::uint8_t {
+    device = 1,
+    configuration = 2,
+    string = 3,
+    interface = 4,
+    endpoint = 5,
+    pipe_usage = 0x24,          // of mass storage interfaces; UAS, 5.2.3.7
+    endpoint_companion = 0x30,  // USB 3.2, table 9-6
+};
 
 inline constexpr std::size_t device_descriptor_size = 18;
 inline constexpr std::size_t configuration_header_size = 9;
@@ -50,9 +58,13 @@ struct ConfigurationDescriptor {
 // wTotalLength of a configuration descriptor's first 9 bytes: how many bytes to ask for.
 [[nodiscard]] Result<std::uint16_t> parse_configuration_length(std::span<const std::byte> bytes);
 
+// What the descriptors that follow an endpoint's say about it: `chain` is descriptors, each with its own length. Stops
+// at the first one that makes no sense.
+void read_endpoint_extras(std::span<const std::byte> chain, const Interface& interface, Endpoint& endpoint);
+
 // A whole configuration descriptor. A chain that ends early (fewer bytes than wTotalLength) is an error, as is an
-// endpoint before any interface, an endpoint 0, a length below 2 or one that passes the end. Descriptors of other types
-// (class-specific, companions) are skipped. An alternate setting that appears twice is an error; a wrong endpoint count
+// endpoint before any interface, an endpoint 0, a length below 2 or one that passes the end. Descriptors of other
+// types are skipped. An alternate setting that appears twice is an error; a wrong endpoint count
 // (bNumEndpoints) is not: what is there counts.
 [[nodiscard]] Result<ConfigurationDescriptor> parse_configuration(std::span<const std::byte> bytes);
 

@@ -2,6 +2,7 @@
 #include "usb/libusb_device.h"
 
 #include "common/log.h"
+#include "usb/descriptors.h"
 #include "usb/libusb_transfer.h"
 #include "usb/string_descriptors.h"
 
@@ -48,6 +49,9 @@ Interface interface_of(const libusb_interface_descriptor& descriptor) {
              .attributes = endpoint.bmAttributes,
              .max_packet_size = static_cast<std::uint16_t>(endpoint.wMaxPacketSize & packet_size_mask),
              .interval = endpoint.bInterval});
+        const std::span extra(reinterpret_cast<const std::byte*>(endpoint.extra),
+                              static_cast<std::size_t>(std::max(endpoint.extra_length, 0)));
+        read_endpoint_extras(extra, interface, interface.endpoints.back());
     }
     return interface;
 }
@@ -227,6 +231,25 @@ Result<std::unique_ptr<Transfer>> LibusbDevice::create_transfer(std::uint8_t end
     const auto type = found.type() == TransferType::bulk ? LIBUSB_TRANSFER_TYPE_BULK : LIBUSB_TRANSFER_TYPE_INTERRUPT;
     PLUGFS_ASSIGN(auto urb, LibusbUrb::create(*handle_, type, endpoint, capacity));
     return std::unique_ptr<Transfer>(std::make_unique<LibusbTransfer>(std::move(urb)));
+}
+
+Result<std::uint16_t> LibusbDevice::allocate_streams(std::span<const std::uint8_t> endpoints, std::uint16_t count) {
+    PLUGFS_TRY(handle_->check());
+    std::vector<unsigned char> addresses;
+    for (const std::uint8_t endpoint : endpoints) {
+        PLUGFS_ASSIGN(const Endpoint found, find_endpoint(endpoint, "allocate streams"));
+        if (found.type() != TransferType::bulk) {
+            return fail(EINVAL, "allocate streams", number(endpoint) + " is not a bulk endpoint");
+        }
+        addresses.push_back(endpoint);
+    }
+    const int allocated =
+        libusb_alloc_streams(handle_->get(), count, addresses.data(), static_cast<int>(addresses.size()));
+    if (allocated <= 0) {
+        PLUGFS_TRY(handle_->note(allocated, "allocate streams"));
+        return fail(ENOTSUP, "allocate streams", "none");
+    }
+    return static_cast<std::uint16_t>(std::min<int>(allocated, count));
 }
 
 Result<void> LibusbDevice::listen(std::uint8_t endpoint, std::size_t packet_size) {

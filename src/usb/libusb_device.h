@@ -33,6 +33,8 @@ class LibusbDevice final : public Backend {
                                                   Deadline deadline) override;
     [[nodiscard]] Result<std::unique_ptr<Transfer>> create_transfer(std::uint8_t endpoint,
                                                                     std::size_t capacity) override;
+    [[nodiscard]] Result<std::uint16_t> allocate_streams(std::span<const std::uint8_t> endpoints,
+                                                         std::uint16_t count) override;
     [[nodiscard]] Result<void> listen(std::uint8_t endpoint, std::size_t packet_size) override;
     [[nodiscard]] Result<void> clear_halt(std::uint8_t endpoint, Deadline deadline) override;
     [[nodiscard]] Result<void> reset(Deadline deadline) override;

@@ -25,6 +25,8 @@ Error error_of_libusb(int code, std::string_view stage) {
             return error(ETIMEDOUT);
         case LIBUSB_ERROR_OVERFLOW:
             return error(EOVERFLOW);
+        case LIBUSB_ERROR_NOT_SUPPORTED:
+            return error(ENOTSUP);
         case LIBUSB_ERROR_NOT_FOUND:
         case LIBUSB_ERROR_INVALID_PARAM:
             return error(EINVAL);

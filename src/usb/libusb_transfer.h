@@ -16,6 +16,9 @@ class LibusbTransfer final : public Transfer {
         // For an IN endpoint the kernel would refuse the flag.
         return urb_->submit(length, zero_length_packet ? urb_->zero_packet_flag() : std::uint8_t{0});
     }
+    [[nodiscard]] Result<void> submit_to_stream(std::uint16_t stream, std::size_t length) override {
+        return urb_->submit(length, 0, stream);
+    }
     [[nodiscard]] Result<std::size_t> wait(Deadline deadline) override { return urb_->wait(deadline); }
     [[nodiscard]] std::size_t moved() const override { return urb_->moved(); }
     [[nodiscard]] bool in_flight() const override { return urb_->in_flight(); }

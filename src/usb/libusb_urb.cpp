@@ -110,7 +110,7 @@ std::size_t LibusbUrb::moved() const {
     return state_->submitted && !state_->in_flight && length > 0 ? static_cast<std::size_t>(length) : 0;
 }
 
-Result<void> LibusbUrb::submit(std::size_t length, std::uint8_t flags) {
+Result<void> LibusbUrb::submit(std::size_t length, std::uint8_t flags, std::uint16_t stream) {
     if (state_->in_flight) {
         return fail(EINVAL, "submit", "the transfer is in flight");
     }
@@ -118,6 +118,16 @@ Result<void> LibusbUrb::submit(std::size_t length, std::uint8_t flags) {
         return fail(EINVAL, "submit", "more than the capacity");
     }
     PLUGFS_TRY(handle_.check());
+    if (stream != 0) {
+        if (state_->transfer->type != LIBUSB_TRANSFER_TYPE_BULK &&
+            state_->transfer->type != LIBUSB_TRANSFER_TYPE_BULK_STREAM) {
+            return fail(EINVAL, "submit", "only bulk endpoints have streams");
+        }
+        state_->transfer->type = LIBUSB_TRANSFER_TYPE_BULK_STREAM;
+        libusb_transfer_set_stream_id(state_->transfer, stream);
+    } else if (state_->transfer->type == LIBUSB_TRANSFER_TYPE_BULK_STREAM) {
+        state_->transfer->type = LIBUSB_TRANSFER_TYPE_BULK;
+    }
     timed_out_ = false;
     state_->submitted = true;
     state_->transfer->length = static_cast<int>(length);

@@ -26,7 +26,8 @@ class LibusbUrb {
 
     [[nodiscard]] std::span<std::byte> buffer() const;
     // Posts `length` bytes of the buffer. EINVAL: in flight or too long. `flags`: LIBUSB_TRANSFER_ADD_ZERO_PACKET or 0.
-    [[nodiscard]] Result<void> submit(std::size_t length, std::uint8_t flags = 0);
+    // `stream`: of a bulk endpoint that has streams; 0: it has none.
+    [[nodiscard]] Result<void> submit(std::size_t length, std::uint8_t flags = 0, std::uint16_t stream = 0);
     // Waits for the end; at the deadline cancels, and says ETIMEDOUT; ECANCELED when called off. Returns the bytes
     // moved (of a control transfer: without its setup).
     [[nodiscard]] Result<std::size_t> wait(Deadline deadline);

@@ -3,6 +3,7 @@
 #include <plugfs/bytes.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace plugfs::virtual_usb {
 
@@ -55,12 +56,18 @@ void append_endpoint(ByteWriter& out, const usb::Endpoint& endpoint, bool compan
     out.u16le(endpoint.max_packet_size);
     out.u8(endpoint.interval);
     if (companion) {
-        // USB 3.0, 9.6.7: no burst
+        // USB 3.0, 9.6.7: no burst; MaxStreams is an exponent
         out.u8(6);
         out.u8(0x30);
         out.u8(0);
-        out.u8(0);
+        out.u8(static_cast<std::uint8_t>(endpoint.stream_limit == 0 ? 0 : std::bit_width(endpoint.stream_limit) - 1));
         out.u16le(endpoint.type() == usb::TransferType::interrupt ? endpoint.max_packet_size : 0);
+    }
+    if (endpoint.pipe_usage != 0) {  // UAS, 5.2.3.7
+        out.u8(4);
+        out.u8(0x24);
+        out.u8(endpoint.pipe_usage);
+        out.u8(0);
     }
 }
 

@@ -1,6 +1,6 @@
 // listen_on(): sockets for virtual devices.
 
-#include "virtual/player/player.h"
+#include "virtual/device_server.h"
 
 #include <netdb.h>
 #include <sys/socket.h>

@@ -1,16 +1,15 @@
 // plugfs-virtual: virtual USB devices over usbredir.
 
 #include "common/log.h"
+#include "virtual/command_line.h"
 #include "virtual/player/library.h"
 #include "virtual/player/player.h"
+#include "virtual/stick/stick_command.h"
 
 #include <getopt.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
-#include <charconv>
-#include <csignal>
 #include <cstdio>
+#include <string_view>
 
 namespace {
 
@@ -20,6 +19,7 @@ using namespace plugfs::virtual_usb;
 void print_help() {
     std::fputs(R"(Usage: plugfs-virtual player --listen ENDPOINT (--root DIR | --storage NAME=DIR ...) [options]
        plugfs-virtual library --output DIR [--tracks N] [--large NAME=SIZE ...]
+       plugfs-virtual stick --listen ENDPOINT --image FILE ... [options]
 Virtual USB devices, exported over the usbredir protocol.
 
 player: a media player (MTP) that serves a folder
@@ -35,6 +35,7 @@ library: generates tracks
       --output DIR
       --tracks N             how many (12)
       --large NAME=SIZE      also a file of SIZE bytes with a pattern
+stick: a USB stick or card reader; see plugfs-virtual stick --help
 
 Examples:
   plugfs-virtual library --output /tmp/tracks
@@ -85,33 +86,6 @@ struct Arguments {
     PlayerOptions player;
 };
 
-bool split(const std::string& text, char at, std::string& before, std::string& after) {
-    const auto position = text.find(at);
-    before = text.substr(0, position);
-    after = position == std::string::npos ? "" : text.substr(position + 1);
-    return position != std::string::npos;
-}
-
-template <class Number>
-bool number(const std::string& text, int base, Number& value) {
-    return !text.empty() &&
-           std::from_chars(text.data(), text.data() + text.size(), value, base).ptr == text.data() + text.size();
-}
-
-Result<void> set_identity(const std::string& value, DeviceDescription& device) {
-    std::string numbers;
-    std::string rest;
-    std::string vendor;
-    std::string product;
-    split(value, ',', numbers, rest);
-    if (!split(numbers, ':', vendor, product) || !number(vendor, 16, device.vendor_id) ||
-        !number(product, 16, device.product_id)) {
-        return fail(EINVAL, "--identity " + value, "expected VID:PID,PRODUCT,SERIAL");
-    }
-    split(rest, ',', device.product, device.serial_number);
-    return {};
-}
-
 Result<void> take(int which, const std::string& value, Arguments& arguments) {
     std::string name;
     std::string rest;
@@ -140,11 +114,7 @@ Result<void> take(int which, const std::string& value, Arguments& arguments) {
         case identity_option:
             return set_identity(value, arguments.player.device);
         case speed_option:
-            if (value != "high" && value != "super") {
-                return fail(EINVAL, "--speed " + value, "expected high or super");
-            }
-            arguments.player.device.speed = value == "super" ? usb::Speed::super : usb::Speed::high;
-            break;
+            return set_speed(value, arguments.player.device);
         case fault_option:
             arguments.player.faults.push_back(value);
             break;
@@ -178,39 +148,23 @@ Result<void> library(const Arguments& arguments) {
     return {};
 }
 
-void remove_socket(const std::string& endpoint) {
-    if (endpoint.starts_with("unix:")) {
-        (void)::unlink(endpoint.substr(5).c_str());
-    }
-}
-
 Result<void> player(const Arguments& arguments) {
     if (arguments.listen.empty() || arguments.player.storages.empty()) {
         return fail(EINVAL, "player", "--listen ENDPOINT and --root DIR are needed; see plugfs-virtual --help");
     }
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    (void)::sigprocmask(SIG_BLOCK, &set, nullptr);
-    const UniqueFd stop(::signalfd(-1, &set, SFD_CLOEXEC));
     PLUGFS_ASSIGN(const auto device, Player::create(arguments.player));
-    PLUGFS_ASSIGN(const auto listener, listen_on(arguments.listen));
-    UniqueFd control;
-    if (!arguments.control.empty()) {
-        PLUGFS_ASSIGN(control, listen_on(arguments.control));
-    }
-    log::info("listening on " + arguments.listen);
-    const auto served = device->serve(listener.get(), control.get(), stop.get());
-    remove_socket(arguments.listen);
-    remove_socket(arguments.control);
-    return served;
+    return serve_until_signal(arguments.listen, arguments.control, [&](int listener, int control, int stop) {
+        return device->serve(listener, control, stop);
+    });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     log::set_up("plugfs-virtual", LogLevel::info);
+    if (argc > 1 && std::string_view(argv[1]) == "stick") {
+        return stick_command(argc - 1, argv + 1);
+    }
     Arguments arguments;
     arguments.player.device.product = "plugfs Walkman";
     arguments.player.device.serial_number = "VIRTUAL0001";
@@ -227,7 +181,7 @@ int main(int argc, char** argv) {
     }
     const std::string verb = optind < argc ? argv[optind] : "";
     if (verb != "player" && verb != "library") {
-        log::error("expected player or library; see plugfs-virtual --help");
+        log::error("expected player, library or stick; see plugfs-virtual --help");
         return 2;
     }
     const auto done = verb == "player" ? player(arguments) : library(arguments);

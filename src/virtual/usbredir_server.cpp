@@ -18,9 +18,6 @@ std::uint8_t known_or_invalid(bool known) {
     return known ? usb_redir_success : usb_redir_inval;
 }
 
-constexpr std::size_t waiting_limit = 256;
-constexpr std::size_t request_limit = std::size_t{16} << 20U;
-
 // USB 2.0, 9.4
 constexpr std::uint8_t request_get_status = 0;
 constexpr std::uint8_t request_clear_feature = 1;
@@ -81,7 +78,7 @@ Result<std::unique_ptr<UsbredirServer>> UsbredirServer::create(UniqueFd socket, 
     server->set_callbacks();
     std::uint32_t caps[USB_REDIR_CAPS_SIZE] = {};
     for (const int cap : {usb_redir_cap_connect_device_version, usb_redir_cap_ep_info_max_packet_size,
-                          usb_redir_cap_64bits_ids, usb_redir_cap_32bits_bulk_length}) {
+                          usb_redir_cap_64bits_ids, usb_redir_cap_32bits_bulk_length, usb_redir_cap_bulk_streams}) {
         usbredirparser_caps_set_cap(caps, cap);
     }
     device.reset();
@@ -149,6 +146,12 @@ void UsbredirServer::set_callbacks() {
         usb_redir_interrupt_receiving_status_header status{usb_redir_success, header->endpoint};
         usbredirparser_send_interrupt_receiving_status(self(at).parser_, id, &status);
     };
+    parser_->alloc_bulk_streams_func = [](void* at, std::uint64_t id, usb_redir_alloc_bulk_streams_header* header) {
+        self(at).answer_streams(id, header->endpoints, header->no_streams);
+    };
+    parser_->free_bulk_streams_func = [](void* at, std::uint64_t id, usb_redir_free_bulk_streams_header* header) {
+        self(at).answer_streams(id, header->endpoints, 0);
+    };
     parser_->cancel_data_packet_func = [](void* at, std::uint64_t id) { self(at).cancel(id); };
     parser_->control_packet_func = [](void* at, std::uint64_t id, usb_redir_control_packet_header* header,
                                       std::uint8_t* data, int length) {
@@ -181,6 +184,7 @@ void UsbredirServer::announce() {
             endpoints.interval[index] = item.interval;
             endpoints.interface[index] = interface.number;
             endpoints.max_packet_size[index] = item.max_packet_size;
+            endpoints.max_streams[index] = item.stream_limit;
         }
     }
     usbredirparser_send_interface_info(parser_, &interfaces);
@@ -248,100 +252,6 @@ void UsbredirServer::on_control(std::uint64_t id, usb_redir_control_packet_heade
     }
 }
 
-void UsbredirServer::send_bulk_status(std::uint64_t id, std::uint8_t address, std::uint32_t stream,
-                                      std::uint8_t status) {
-    usb_redir_bulk_packet_header header{};
-    header.endpoint = address;
-    header.status = status;
-    header.stream_id = stream;
-    usbredirparser_send_bulk_packet(parser_, id, &header, nullptr, 0);
-}
-
-void UsbredirServer::on_bulk(std::uint64_t id, const usb_redir_bulk_packet_header& header,
-                             std::span<const std::byte> data) {
-    const auto* known = endpoint(header.endpoint);
-    const std::size_t length = (std::size_t{header.length_high} << 16U) | header.length;
-    auto& requests = waiting_[header.endpoint];
-    if (known == nullptr || known->type() != usb::TransferType::bulk || length > request_limit ||
-        requests.size() >= waiting_limit) {
-        send_bulk_status(id, header.endpoint, header.stream_id, usb_redir_inval);
-        return;
-    }
-    if (halted_[header.endpoint]) {
-        send_bulk_status(id, header.endpoint, header.stream_id, usb_redir_stall);
-        return;
-    }
-    if (known->in()) {
-        requests.push_back({id, header.stream_id, length, {}});
-        return;
-    }
-    count_.bytes_out += data.size();
-    const bool taken = device_.out(header.endpoint, data);
-    halted_[header.endpoint] = !taken;
-    usb_redir_bulk_packet_header answer = header;
-    answer.status = taken ? usb_redir_success : usb_redir_stall;
-    usbredirparser_send_bulk_packet(parser_, id, &answer, nullptr, 0);
-}
-
-void UsbredirServer::cancel(std::uint64_t id) {
-    for (auto& [address, requests] : waiting_) {
-        const auto found =
-            std::find_if(requests.begin(), requests.end(), [id](const Request& request) { return request.id == id; });
-        if (found != requests.end()) {
-            send_bulk_status(id, address, found->stream, usb_redir_cancelled);
-            requests.erase(found);
-            return;
-        }
-    }
-}
-
-void UsbredirServer::complete(std::uint8_t address, std::uint8_t status) {
-    auto& requests = waiting_[address];
-    Request request = std::move(requests.front());
-    requests.pop_front();
-    usb_redir_bulk_packet_header header{};
-    header.endpoint = address;
-    header.status = status;
-    header.length = static_cast<std::uint16_t>(request.bytes.size());
-    header.length_high = static_cast<std::uint16_t>(request.bytes.size() >> 16U);
-    header.stream_id = request.stream;
-    count_.bytes_in += request.bytes.size();
-    usbredirparser_send_bulk_packet(parser_, request.id, &header, as_data(request.bytes),
-                                    static_cast<int>(request.bytes.size()));
-}
-
-void UsbredirServer::pump_bulk(std::uint8_t address) {
-    const std::size_t packet = endpoint(address)->max_packet_size;
-    auto& transfers = device_.in(address);
-    auto& requests = waiting_[address];
-    while (!requests.empty() && !transfers.empty() && transfers.front().not_before <= InTransfer::Clock::now()) {
-        InTransfer& transfer = transfers.front();
-        Request& request = requests.front();
-        if (transfer.stall) {
-            transfers.pop_front();
-            halted_[address] = true;
-            while (!requests.empty()) {
-                complete(address, usb_redir_stall);
-            }
-            return;
-        }
-        const std::uint64_t before = transfer.bytes.size();
-        const auto bytes = transfer.bytes.take(request.length - request.bytes.size());
-        request.bytes.insert(request.bytes.end(), bytes.begin(), bytes.end());
-        const bool full = request.bytes.size() == request.length;
-        const bool over = transfer.bytes.size() == 0;
-        // The transfer's last packet was short, or an empty one follows it.
-        const bool short_end = over && before % packet != 0;
-        const bool empty_end = over && before % packet == 0 && transfer.zero_length_packet;
-        if (over && (short_end || !transfer.zero_length_packet || !full)) {
-            transfers.pop_front();
-        }
-        if (full || short_end || empty_end) {
-            complete(address, usb_redir_success);
-        }
-    }
-}
-
 void UsbredirServer::pump_interrupt(std::uint8_t address) {
     auto& transfers = device_.in(address);
     while (receiving_[address] && !transfers.empty()) {
@@ -369,9 +279,19 @@ void UsbredirServer::pump() {
 std::optional<InTransfer::Clock::time_point> UsbredirServer::next_wake() const {
     std::optional<InTransfer::Clock::time_point> next;
     for (const auto& [address, requests] : waiting_) {
-        auto& transfers = device_.in(address);
-        if (!requests.empty() && !transfers.empty()) {
-            next = std::min(next.value_or(InTransfer::Clock::time_point::max()), transfers.front().not_before);
+        if (requests.empty()) {
+            continue;
+        }
+        for (const auto& transfer : device_.in(address)) {
+            const bool wanted = std::any_of(requests.begin(), requests.end(), [&](const Request& request) {
+                return transfer.stall || request.stream == transfer.stream;
+            });
+            if (wanted) {
+                next = std::min(next.value_or(InTransfer::Clock::time_point::max()), transfer.not_before);
+            }
+            if (transfer.stream == 0) {
+                break;  // those behind it wait for it
+            }
         }
     }
     return next;

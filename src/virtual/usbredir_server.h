@@ -53,7 +53,9 @@ class UsbredirServer {
     void cancel(std::uint64_t id);
     void pump_bulk(std::uint8_t endpoint);
     void pump_interrupt(std::uint8_t endpoint);
-    void complete(std::uint8_t endpoint, std::uint8_t status);
+    void move_bulk(std::uint8_t endpoint, std::size_t transfer, std::size_t request);
+    void complete(std::uint8_t endpoint, std::size_t request, std::uint8_t status);
+    void answer_streams(std::uint64_t id, std::uint32_t endpoints, std::uint32_t count);
     void send_bulk_status(std::uint64_t id, std::uint8_t endpoint, std::uint32_t stream, std::uint8_t status);
     [[nodiscard]] const usb::Endpoint* endpoint(std::uint8_t address) const;
 

@@ -57,7 +57,8 @@ struct InTransfer {
     using Clock = std::chrono::steady_clock;
     ByteSource bytes;
     bool zero_length_packet = true;
-    bool stall = false;  // the endpoint halts instead
+    bool stall = false;        // the endpoint halts instead
+    std::uint16_t stream = 0;  // of an endpoint that has streams: on which it goes
     Clock::time_point not_before = Clock::time_point::min();
 };
 
@@ -72,6 +73,11 @@ class VirtualDevice {
                                                           std::span<const std::byte> data, std::size_t length) = 0;
     // Bytes of one OUT transfer. False: the endpoint stalls.
     virtual bool out(std::uint8_t endpoint, std::span<const std::byte> bytes) = 0;
+    // The same on a stream of an endpoint that has streams (Endpoint::stream_limit).
+    virtual bool out_on_stream(std::uint8_t endpoint, std::uint16_t stream, std::span<const std::byte> bytes) {
+        (void)stream;
+        return out(endpoint, bytes);
+    }
     // What an IN endpoint sends next, or null. The transfer is taken from the front of the queue as it is sent.
     virtual std::deque<InTransfer>& in(std::uint8_t endpoint) = 0;
     // The bus was reset, or a new connection begins: everything queued is gone.

@@ -8,7 +8,7 @@
 
 #include "box_protocol.h"
 #include "virtual/command_loop.h"
-#include "virtual/player/player.h"
+#include "virtual/device_server.h"
 
 #include <plugfs/bytes.h>
 #include <plugfs/driver.h>

@@ -8,7 +8,9 @@
 //   well          nothing is wrong any more
 
 #include "virtual/command_loop.h"
-#include "virtual/player/player.h"
+#include "virtual/device_server.h"
+
+#include <plugfs/bytes.h>
 
 #include <cstdio>
 #include <sstream>

@@ -1,12 +1,9 @@
 #include "virtual/player/faults.h"
 
-#include <algorithm>
-#include <charconv>
-
 namespace plugfs::virtual_usb {
 
-const std::vector<std::pair<std::string, std::string>>& Faults::known() {
-    static const std::vector<std::pair<std::string, std::string>> list = {
+const FaultSwitches::List& Faults::known() {
+    static const List list = {
         {"stall-data", "halt the IN endpoint where data should follow"},
         {"stall-response", "halt the IN endpoint where the response should follow"},
         {"short-data", "end the data halfway through, with a short packet"},
@@ -41,27 +38,6 @@ const std::vector<std::pair<std::string, std::string>>& Faults::known() {
         {"unplug-after", "=BYTES: close the connection after so many bytes of data (1048576)"},
     };
     return list;
-}
-
-bool Faults::set(const std::string& text) {
-    const auto equals = text.find('=');
-    const auto name = text.substr(0, equals);
-    const auto& all = known();
-    if (std::none_of(all.begin(), all.end(), [&](const auto& item) { return item.first == name; })) {
-        return false;
-    }
-    active_[name] = equals == std::string::npos ? "" : text.substr(equals + 1);
-    return true;
-}
-
-std::uint64_t Faults::number(const std::string& name, std::uint64_t otherwise) const {
-    const auto found = active_.find(name);
-    std::uint64_t value = 0;
-    if (found == active_.end() ||
-        std::from_chars(found->second.data(), found->second.data() + found->second.size(), value).ec != std::errc()) {
-        return otherwise;
-    }
-    return value;
 }
 
 }  // namespace plugfs::virtual_usb

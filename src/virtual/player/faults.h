@@ -1,30 +1,16 @@
-// Faults: what a virtual player does wrong, switched on and off while it runs.
+// Faults: what a virtual player does wrong.
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <optional>
-#include <string>
-#include <vector>
+#include "virtual/fault_switches.h"
 
 namespace plugfs::virtual_usb {
 
-class Faults {
+class Faults : public FaultSwitches {
   public:
-    // "NAME" or "NAME=ARGUMENT". False when there is no such fault.
-    bool set(const std::string& text);
-    void clear() { active_.clear(); }
-    void clear(const std::string& name) { active_.erase(name); }
-
-    [[nodiscard]] bool on(const std::string& name) const { return active_.count(name) != 0; }
-    // The number given with the fault, or `otherwise`.
-    [[nodiscard]] std::uint64_t number(const std::string& name, std::uint64_t otherwise) const;
+    Faults() : FaultSwitches(known()) {}
 
     // Names and what they do, for --help.
-    static const std::vector<std::pair<std::string, std::string>>& known();
-
-  private:
-    std::map<std::string, std::string> active_;
+    static const List& known();
 };
 
 }  // namespace plugfs::virtual_usb

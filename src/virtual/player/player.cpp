@@ -1,25 +1,18 @@
 #include "virtual/player/player.h"
 
-#include "common/log.h"
-
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <array>
 #include <sstream>
 
 namespace plugfs::virtual_usb {
 
-namespace {
-constexpr std::size_t line_limit = 1024;
-constexpr int client_deadline_ms = 1000;
-}  // namespace
-
 Player::Player(DeviceDescription device, std::unique_ptr<ObjectStore> store)
-    : store_(std::move(store)), responder_(std::move(device), *store_, faults_) {}
+    : store_(std::move(store)), responder_(std::move(device), *store_, faults_), server_(responder_) {
+    server_.command = [this](const std::string& line) { return command(line); };
+    server_.watch_fd = store_->watch_fd();
+    server_.watched = [this] { report_changes(); };
+    server_.after_round = [this] { check_unplug(); };
+}
 
 Result<std::unique_ptr<Player>> Player::create(const PlayerOptions& options) {
     PLUGFS_ASSIGN(auto store, ObjectStore::create());
@@ -35,65 +28,8 @@ Result<std::unique_ptr<Player>> Player::create(const PlayerOptions& options) {
     return player;
 }
 
-int Player::wait_ms() const {
-    const auto wake = initiator_ ? initiator_->next_wake() : std::nullopt;
-    return wake ? std::min(1000, Deadline::at(*wake).remaining_ms()) : -1;
-}
-
 Result<void> Player::serve(int listener, int control, int stop) {
-    while (true) {
-        std::array<pollfd, 5> ready = {
-            {{stop, POLLIN, 0},
-             {store_->watch_fd(), POLLIN, 0},
-             {control, POLLIN, 0},
-             {initiator_ || !plugged_ ? -1 : listener, POLLIN, 0},
-             {initiator_ ? initiator_->fd() : -1, initiator_ ? initiator_->events() : short{0}, 0}}};
-        if (::poll(ready.data(), ready.size(), wait_ms()) < 0 && errno != EINTR) {
-            return fail(errno, "poll");
-        }
-        if (ready[0].revents != 0) {
-            return {};
-        }
-        if (ready[1].revents != 0) {
-            report_changes();
-        }
-        if (ready[2].revents != 0) {
-            const UniqueFd client(::accept4(control, nullptr, nullptr, SOCK_CLOEXEC));
-            pollfd wait{client.get(), POLLIN, 0};
-            std::array<char, line_limit> buffer{};
-            if (client && ::poll(&wait, 1, client_deadline_ms) == 1) {
-                const ssize_t length = ::recv(client.get(), buffer.data(), buffer.size(), 0);
-                const std::string text(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
-                const auto answer = command(text.substr(0, text.find('\n'))) + "\n";
-                (void)::send(client.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-            }
-        }
-        if (ready[3].revents != 0) {
-            accept_initiator(listener);
-        }
-        serve_initiator(ready[4].revents);
-        check_unplug();
-    }
-}
-
-void Player::accept_initiator(int listener) {
-    UniqueFd socket(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-    if (!socket) {
-        return;
-    }
-    if (auto server = UsbredirServer::create(std::move(socket), responder_, traffic_)) {
-        initiator_ = std::move(*server);
-    } else {
-        log::error(server.error().text());
-    }
-}
-
-void Player::serve_initiator(short /*events*/) {
-    // In any case: a command or a change may have queued something to send.
-    if (initiator_ && !initiator_->serve()) {
-        initiator_.reset();
-        responder_.reset();
-    }
+    return server_.serve(listener, control, stop);
 }
 
 void Player::report_changes() {
@@ -107,7 +43,7 @@ void Player::report_changes() {
 }
 
 void Player::check_unplug() {
-    if (faults_.on("unplug-after") && initiator_ &&
+    if (faults_.on("unplug-after") && server_.connected() &&
         responder_.data_sent() - unplug_base_ > faults_.number("unplug-after", std::uint64_t{1} << 20U)) {
         command("unplug");
     }
@@ -135,13 +71,11 @@ std::string Player::command(const std::string& line) {
         return "ok";
     }
     if (verb == "unplug") {
-        plugged_ = false;
-        initiator_.reset();
-        responder_.reset();
+        server_.unplug();
         return "ok";
     }
     if (verb == "plug") {
-        plugged_ = true;
+        server_.plug();
         faults_.clear();
         return "ok";
     }
@@ -181,8 +115,8 @@ std::string Player::counts() const {
         code << std::hex << operation;
         operations[code.str()] = count;
     }
-    return nlohmann::json{{"bytes_in", traffic_.bytes_in},
-                          {"bytes_out", traffic_.bytes_out},
+    return nlohmann::json{{"bytes_in", server_.traffic().bytes_in},
+                          {"bytes_out", server_.traffic().bytes_out},
                           {"cancelled", responder_.cancelled()},
                           {"operations", operations}}
         .dump();

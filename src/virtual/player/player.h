@@ -1,10 +1,8 @@
 // Player: a virtual media player that listens on a socket, with a control socket for its faults.
-//
-// One initiator at a time; the next one that connects waits until the first has gone.
 #pragma once
 
+#include "virtual/device_server.h"
 #include "virtual/player/responder.h"
-#include "virtual/usbredir_server.h"
 
 #include <memory>
 #include <string>
@@ -31,23 +29,15 @@ class Player {
 
   private:
     Player(DeviceDescription device, std::unique_ptr<ObjectStore> store);
-    void accept_initiator(int listener);
-    void serve_initiator(short events);
     void report_changes();
     void check_unplug();
     [[nodiscard]] std::string counts() const;
-    [[nodiscard]] int wait_ms() const;
 
     std::unique_ptr<ObjectStore> store_;
     Faults faults_;
     Responder responder_;
-    TrafficCount traffic_;
-    std::unique_ptr<UsbredirServer> initiator_;
+    DeviceServer server_;
     std::uint64_t unplug_base_ = 0;  // data_sent() when the fault unplug-after was set
-    bool plugged_ = true;
 };
-
-// A listening socket for "unix:PATH" or "tcp:HOST:PORT" (numeric host). A stale unix socket is replaced.
-[[nodiscard]] Result<UniqueFd> listen_on(const std::string& endpoint);
 
 }  // namespace plugfs::virtual_usb

@@ -1,0 +1,63 @@
+// ScsiUnit: a logical unit that speaks SCSI block commands (SBC-3), over whichever transport.
+//
+//   closed ──open()──► open ──► lost: the medium is gone, was changed, or was ejected: ENOMEDIUM until open()
+//
+// What a device reports as unit attention is looked at once and then left behind: after a reset that the transport has
+// made itself, a "medium may have changed" is believed only if the capacity is another.
+#pragma once
+
+#include "drivers/storage/logical_unit.h"
+#include "drivers/storage/scsi/answers.h"
+#include "drivers/storage/scsi/patience.h"
+
+#include <memory>
+
+namespace plugfs::storage {
+
+class ScsiUnit final : public LogicalUnit {
+  public:
+    // Asks who it is. Null: there is no block device with this number (its INQUIRY says so).
+    static Result<std::unique_ptr<ScsiUnit>> create(std::shared_ptr<ScsiTransport> transport, std::uint8_t number);
+
+    [[nodiscard]] const UnitIdentity& identity() const override { return inquiry_.identity; }
+    [[nodiscard]] Result<Medium> open() override;
+    [[nodiscard]] Result<void> check() override;
+    [[nodiscard]] Result<void> read(std::uint64_t block, std::span<std::byte> out) override;
+    [[nodiscard]] Result<void> write(std::uint64_t block, std::span<const std::byte> bytes) override;
+    [[nodiscard]] Result<void> synchronize() override;
+    [[nodiscard]] Result<void> unmap(std::uint64_t block, std::uint64_t count) override;
+    [[nodiscard]] Result<void> prevent_removal(bool prevent) override;
+    [[nodiscard]] Result<void> eject() override;
+    [[nodiscard]] std::size_t best_transfer() const override;
+
+  private:
+    enum class State : std::uint8_t { closed, open, lost };
+
+    ScsiUnit(std::shared_ptr<ScsiTransport> transport, std::uint8_t number)
+        : transport_(std::move(transport)), number_(number) {}
+    // All commands, in order, each until it has been executed or Patience is over. Returns the last one's data length.
+    Result<std::size_t> execute(std::span<const ScsiCommand> commands);
+    Result<std::size_t> execute(const ScsiCommand& command) { return execute(std::span(&command, 1)); }
+    // What can be done about a verdict; an error when nothing can.
+    Result<void> act(Verdict verdict, Patience& patience);
+    Result<void> look_at_change(const Error& error);
+    // Executes a command that a device need not know: false, it does not. Only ENODEV and ENOMEDIUM are errors.
+    Result<bool> execute_optional(const ScsiCommand& command, std::size_t& length);
+
+    Result<void> ask_vital_pages();
+    Result<Medium> ask_capacity();
+    Result<bool> ask_write_protected();
+    [[nodiscard]] Result<void> check_range(const char* stage, std::uint64_t block, std::uint64_t count) const;
+    [[nodiscard]] Error lost(const char* stage) const;
+
+    std::shared_ptr<ScsiTransport> transport_;
+    std::uint8_t number_;
+    InquiryAnswer inquiry_;
+    BlockLimits limits_;
+    bool offers_unmap_ = false;
+    State state_ = State::closed;
+    Medium medium_;
+    std::uint64_t resets_seen_ = 0;  // ScsiTransport::resets() at the last command that was executed
+};
+
+}  // namespace plugfs::storage
