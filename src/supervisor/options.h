@@ -2,6 +2,7 @@
 #pragma once
 
 #include "supervisor/endpoint.h"
+#include "supervisor/manifest.h"
 #include "supervisor/recovery_options.h"
 
 #include <plugfs/driver.h>
@@ -9,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +34,8 @@ struct Options {
     std::string pid_file;
     LogLevel log_level = LogLevel::info;
     RecoveryOptions recovery;
+    std::map<std::string, std::int64_t> driver_options;  // what drivers are told (Host::option())
+    std::vector<ClaimRule> claims;
     bool local_devices = true;
     bool show_help = false;
     bool show_version = false;
