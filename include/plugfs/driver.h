@@ -55,8 +55,22 @@ class Host {
     // nothing is said.
     [[nodiscard]] virtual std::int64_t quirk(const std::string& name) const = 0;
 
+    // What the user has asked of drivers with plugfsd's -o: `raw_write` is 1 if it was given; 0: not given.
+    [[nodiscard]] virtual std::int64_t option(const std::string& name) const {
+        (void)name;
+        return 0;
+    }
+
     // Files of its own that outlive the process.
     [[nodiscard]] virtual Spool& spool() = 0;
+    // Memory of its own that outlives the process: zeroes at first, for a successor as the last one left it (check it:
+    // that one has crashed), gone with the device's folder. At least 64 MiB, page-aligned, the same every time; it
+    // takes room only where it was written to. ENOTSUP: there is none.
+    [[nodiscard]] virtual Result<std::span<std::byte>> lasting_memory() {
+        return fail(ENOTSUP, "lasting memory", "there is none");
+    }
+    // Whether a call of the driver is wanted now: what can wait, as in tick(), should make way for it.
+    [[nodiscard]] virtual bool somebody_waits() { return false; }
 
     // One line in the log of this device (.control/<name>/log). Quote bytes that came from the device (plugfs::quoted).
     virtual void log(LogLevel level, std::string_view line) = 0;
@@ -68,6 +82,9 @@ class Host {
     virtual void changed(Entry entry) = 0;    // same key; new name, size or time; its content counts as changed too
     virtual void list_again(Key folder) = 0;  // forget what list() gave; it is asked anew at the next look
 
+    // What a person should know of the device now, in a few words ("Stick: read-only, its FAT is damaged"); it stands
+    // in .control/<name>/state. Empty: nothing any more. Quote bytes that came from the device.
+    virtual void note(std::string text) { (void)text; }
     // The text of device.json: one JSON object. May be called again when it changes.
     virtual void describe(std::string json) = 0;
     // One line in the device's `events`: a JSON object without the time, which the kit adds: {"event":"added",...}.
@@ -112,6 +129,12 @@ class Driver {
     [[nodiscard]] virtual std::size_t read_size() const { return std::size_t{1} << 20U; }
     // Closes the device in good order. Not called after ENODEV.
     virtual void stop() {}
+    // The user wants to unplug the device: everything is on it when this returns, and it is closed; nothing else is
+    // called any more. An error: it goes on as before.
+    [[nodiscard]] virtual Result<void> eject() {
+        stop();
+        return {};
+    }
 };
 
 struct DriverInfo {

@@ -4,12 +4,16 @@
 //
 //   supervisor to worker
 //     start    {"type":"start","version":1,"transport":"usbfs"|"usbredir","uid":..,"gid":..,"umask":..,"log":"info",
-//              "quirks":{"name":1,..}}: the first message
+//              "quirks":{"name":1,..},"options":{"raw_write":1,..}}: the first message
 //     stop     {"type":"stop"}: close the device in good order and exit with 0
+//     eject    {"type":"eject"}: get the device ready to be unplugged; "ejected" or "eject_failed" answers
 //   worker to supervisor
 //     ready    {"type":"ready","driver":"mtp","version":"1.0"}: the driver has started and the mount answers
 //     failed   {"type":"failed","code":5,"stage":"..","detail":".."}: it could not; exit follows
 //     gone     {"type":"gone"}: the device does not answer as a device any more (ENODEV)
+//     note     {"type":"note","text":".."}: what a person should know of the device now; empty: nothing any more
+//     ejected  {"type":"ejected"}: the device can be unplugged; the driver does not use it any more
+//     eject_failed {"type":"eject_failed","code":5,"stage":"..","detail":".."}: it goes on as before
 //     identity {"type":"identity",...}: what plugfs-probe found; see common/identity.h
 #pragma once
 
@@ -23,8 +27,9 @@ inline constexpr int device_fd = 4;   // usbfs device or usbredir socket
 inline constexpr int vault_fd = 5;    // absent for the probe
 inline constexpr int control_fd = 6;  // SOCK_SEQPACKET
 inline constexpr int spool_fd = 7;    // for plugfs::Spool; absent for the probe
-inline constexpr int keeper_fd = 8;   // to who can empty the root (supervisor/namespaces.h); absent without namespaces
-inline constexpr int first_free_fd = 9;
+inline constexpr int lasting_fd = 8;  // for Host::lasting_memory(); absent for the probe
+inline constexpr int keeper_fd = 9;   // to who can empty the root (supervisor/namespaces.h); absent without namespaces
+inline constexpr int first_free_fd = 10;
 
 inline constexpr unsigned message_limit = 16 * 1024;
 

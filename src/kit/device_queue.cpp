@@ -77,6 +77,11 @@ std::optional<Job> DeviceQueue::take() {
     return std::nullopt;
 }
 
+bool DeviceQueue::empty() {
+    const std::lock_guard lock(mutex_);
+    return std::all_of(lists_.begin(), lists_.end(), [](const auto& list) { return list.empty(); });
+}
+
 void DeviceQueue::wake() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);

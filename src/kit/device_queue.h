@@ -43,6 +43,8 @@ class DeviceQueue {
 
     // The device thread: the next job, if there is one.
     std::optional<Job> take();
+    // Whether nothing waits.
+    [[nodiscard]] bool empty();
     // Readable while jobs wait, or after wake().
     [[nodiscard]] int wake_fd() const { return event_.get(); }
     // Ends a wait on wake_fd without a job.

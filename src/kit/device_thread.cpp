@@ -1,5 +1,6 @@
 #include "kit/device_thread.h"
 
+#include "common/lasting_memory.h"
 #include "common/log.h"
 #include "kit/crash_handler.h"
 #include "usb/wait.h"
@@ -17,15 +18,28 @@ constexpr std::chrono::milliseconds longest_tick{60'000};
 // What the driver sees of plugfs. Its functions run on the device thread and post to the FUSE thread.
 class DeviceThread::DriverHost : public Host {
   public:
-    DriverHost(usb::Backend& backend, Mailbox& mailbox, DeviceEvents& events, Spool& spool, const Quirks& quirks)
-        : backend_(backend), mailbox_(mailbox), events_(events), spool_(spool), quirks_(quirks) {}
+    DriverHost(usb::Backend& backend, DeviceThread& thread)
+        : backend_(backend),
+          queue_(thread.queue_),
+          mailbox_(thread.mailbox_),
+          events_(thread.events_),
+          spool_(thread.spool_),
+          settings_(thread.settings_) {}
 
     usb::Device& device() override { return backend_; }
     Spool& spool() override { return spool_; }
-    std::int64_t quirk(const std::string& name) const override {
-        const auto found = quirks_.find(name);
-        return found == quirks_.end() ? 0 : found->second;
+    std::int64_t quirk(const std::string& name) const override { return number(settings_.quirks, name); }
+    std::int64_t option(const std::string& name) const override { return number(settings_.options, name); }
+    Result<std::span<std::byte>> lasting_memory() override {
+        if (settings_.lasting_memory < 0) {
+            return Host::lasting_memory();
+        }
+        if (lasting_memory_.empty()) {
+            PLUGFS_ASSIGN(lasting_memory_, map_lasting_memory(settings_.lasting_memory));
+        }
+        return lasting_memory_;
     }
+    bool somebody_waits() override { return !queue_.empty(); }
     void log(LogLevel level, std::string_view line) override { log::write(level, line); }
 
     void added(Key folder, Entry entry) override {
@@ -43,16 +57,25 @@ class DeviceThread::DriverHost : public Host {
     void describe(std::string json) override {
         mailbox_.post([&events = events_, json = std::move(json)] { events.device_described(json); });
     }
+    void note(std::string text) override {
+        mailbox_.post([&events = events_, text = std::move(text)] { events.device_noted(text); });
+    }
     void event(std::string_view json) override {
         mailbox_.post([&events = events_, json = std::string(json)] { events.device_event(json); });
     }
 
   private:
+    static std::int64_t number(const NamedNumbers& numbers, const std::string& name) {
+        const auto found = numbers.find(name);
+        return found == numbers.end() ? 0 : found->second;
+    }
     usb::Backend& backend_;
+    DeviceQueue& queue_;
     Mailbox& mailbox_;
     DeviceEvents& events_;
     Spool& spool_;
-    const Quirks& quirks_;
+    const DriverSettings& settings_;
+    std::span<std::byte> lasting_memory_;
 };
 
 DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
@@ -70,8 +93,8 @@ DeviceThread::~DeviceThread() {
     }
 }
 
-void DeviceThread::start(OpenDevice open, DriverFactory create, Quirks quirks, AfterStart after_start) {
-    quirks_ = std::move(quirks);
+void DeviceThread::start(OpenDevice open, DriverFactory create, DriverSettings settings, AfterStart after_start) {
+    settings_ = std::move(settings);
     thread_ = std::thread([this, open = std::move(open), create = std::move(create),
                            after_start = std::move(after_start)] { run(open, create, after_start); });
 }
@@ -83,7 +106,7 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create, cons
         mailbox_.post([&events = events_, error = backend.error()] { events.device_failed(error); });
         return;
     }
-    DriverHost host(**backend, mailbox_, events_, spool_, quirks_);
+    DriverHost host(**backend, *this);
     const auto driver = create(host);
     auto started = driver->start();
     if (started && after_start) {
@@ -97,20 +120,33 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create, cons
     mailbox_.post([&events = events_, traits] { events.device_started(traits); });
     const auto served = serve(**backend, *driver);
     if (served) {
-        driver->stop();
+        if (!ejected_) {
+            driver->stop();
+        }
         return;
     }
     log::warning(served.error().text());
     mailbox_.post([&events = events_] { events.device_gone(); });
 }
 
+void DeviceThread::eject() {
+    queue_.add(Priority::demanded, [this](Driver& driver) {
+        const auto result = driver.eject();
+        ejected_ = result.ok();
+        mailbox_.post([&events = events_, result] { events.device_ejected(result); });
+    });
+}
+
 Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
     auto next_tick = Clock::now();
-    while (!stopping_) {
+    while (!stopping_ && !ejected_) {
         heartbeat_.fetch_add(1, std::memory_order_relaxed);
         auto job = queue_.take();
         if (job) {
             (*job)(driver);
+            if (ejected_) {
+                break;
+            }
         }
         deliver(backend, driver);
         if (Clock::now() >= next_tick) {

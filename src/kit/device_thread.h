@@ -37,10 +37,18 @@ class DeviceEvents {
     virtual void device_list_again(Key folder) = 0;
     virtual void device_described(std::string json) = 0;
     virtual void device_event(const std::string& json) = 0;
+    virtual void device_noted(const std::string& text) = 0;
+    virtual void device_ejected(const Result<void>& result) = 0;  // an answer to DeviceThread::eject()
 };
 
-// See Host::quirk().
-using Quirks = std::map<std::string, std::int64_t>;
+// See Host::quirk() and Host::option().
+using NamedNumbers = std::map<std::string, std::int64_t>;
+// What a driver is told about its device and by its user, and what it is given besides the device.
+struct DriverSettings {
+    NamedNumbers quirks;
+    NamedNumbers options;
+    int lasting_memory = -1;  // descriptor, or -1; owned by somebody else
+};
 using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
 // Called on the device thread when the driver has started, before anybody learns of it.
 using AfterStart = std::function<Result<void>(usb::Backend&)>;
@@ -56,7 +64,9 @@ class DeviceThread {
     DeviceThread(const DeviceThread&) = delete;
     DeviceThread& operator=(const DeviceThread&) = delete;
 
-    void start(OpenDevice open, DriverFactory create, Quirks quirks, AfterStart after_start = {});
+    void start(OpenDevice open, DriverFactory create, DriverSettings settings, AfterStart after_start = {});
+    // Has the driver eject the device when what waits for it is done; after that the thread ends.
+    void eject();
 
   private:
     class DriverHost;
@@ -70,7 +80,8 @@ class DeviceThread {
     Spool& spool_;
     std::atomic<std::uint64_t>& heartbeat_;
     std::atomic<bool> stopping_ = false;
-    Quirks quirks_;  // the device thread's, once it runs
+    bool ejected_ = false;     // the device thread's
+    DriverSettings settings_;  // the device thread's, once it runs
     std::thread thread_;
 };
 

@@ -65,6 +65,10 @@ class Filesystem : public DeviceEvents {
     // device has gone.
     std::function<void(const Error*)> on_state;
 
+    // Called on the FUSE thread: what the driver wants a person to know; how an eject went.
+    std::function<void(const std::string&)> on_note;
+    std::function<void(const Result<void>&)> on_ejected;
+
     // Answers EINTR to the requests that were interrupted meanwhile; call it after each Session::serve().
     void answer_interrupted();
 
@@ -77,6 +81,8 @@ class Filesystem : public DeviceEvents {
     void device_list_again(Key folder) override;
     void device_described(std::string json) override;
     void device_event(const std::string& json) override;
+    void device_noted(const std::string& text) override;
+    void device_ejected(const Result<void>& result) override;
 
   private:
     friend struct Operations;  // filesystem_operations.cpp: from libfuse's functions to these

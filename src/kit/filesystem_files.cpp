@@ -358,6 +358,18 @@ void Filesystem::device_described(std::string json) {
     }
 }
 
+void Filesystem::device_noted(const std::string& text) {
+    if (on_note) {
+        on_note(text);
+    }
+}
+
+void Filesystem::device_ejected(const Result<void>& result) {
+    if (on_ejected) {
+        on_ejected(result);
+    }
+}
+
 void Filesystem::device_event(const std::string& json) {
     if (json.size() < 3 || json.front() != '{' || json.find('\n') != std::string::npos) {
         log::warning("event: not one JSON object in a line: " + plugfs::quoted(json));

@@ -35,6 +35,7 @@ constexpr std::chrono::seconds start_deadline{30};
 constexpr std::chrono::seconds usbredir_deadline{10};
 // The heartbeat in the vault goes up at least this often.
 constexpr int heartbeat_ms = 250;
+constexpr std::size_t note_limit = 500;
 
 bool started_by_supervisor() {
     int type = 0;
@@ -81,9 +82,8 @@ class Worker {
     Result<void> set_up(const json& start, const DriverFactory& create);
     Result<void> serve();
     void close_device() { device_.reset(); }
-    void report(const Error& error) {
-        (void)channel_.send(
-            {{"type", "failed"}, {"code", error.code}, {"stage", error.stage}, {"detail", error.detail}});
+    void report(const Error& error, const char* type = "failed") {
+        (void)channel_.send({{"type", type}, {"code", error.code}, {"stage", error.stage}, {"detail", error.detail}});
     }
 
   private:
@@ -137,6 +137,16 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     operations_.emplace(*vault_);
     PLUGFS_TRY(filesystem_->restore(*node_log_, *operations_, vault_->header()));
     filesystem_->on_state = [this](const Error* error) { on_state(error); };
+    filesystem_->on_note = [this](const std::string& text) {
+        (void)channel_.send({{"type", "note"}, {"text", text.substr(0, note_limit)}});
+    };
+    filesystem_->on_ejected = [this](const Result<void>& result) {
+        if (result) {
+            (void)channel_.send({{"type", "ejected"}});
+        } else {
+            report(result.error(), "eject_failed");
+        }
+    };
     PLUGFS_ASSIGN(session_,
                   Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));
     PLUGFS_ASSIGN(spool_, SpoolFile::create(UniqueFd(worker::spool_fd)));
@@ -144,8 +154,10 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     filesystem_->connect(*session_, *notifier_);
     device_ =
         std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_, vault_->header().device_heartbeat);
+    const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
-                   start.value("quirks", Quirks()),
+                   {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
+                    lasting ? worker::lasting_fd : -1},
                    [this](usb::Backend& backend) -> Result<void> {
                        PLUGFS_ASSIGN(const auto more, tighten(&backend));
                        layers_.insert(layers_.end(), more.begin(), more.end());
@@ -177,6 +189,10 @@ Result<bool> Worker::handle_messages() {
         }
         if ((*message)["type"] == "stop") {
             return false;
+        }
+        if ((*message)["type"] == "eject") {
+            device_->eject();
+            continue;
         }
         log::warning("unknown message from the supervisor: " + plugfs::quoted(message->dump()));
     }

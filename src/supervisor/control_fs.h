@@ -10,6 +10,7 @@
 //   .control/<name>/log              the last lines that the worker wrote
 //   .control/<name>/sandbox          the layers around the worker: held, or why not
 //   .control/<name>/restart          write anything: another worker takes over, or a quarantined device is tried again
+//   .control/<name>/eject            write anything: everything goes to the device, then it can be unplugged
 //
 // Everything here is made up at the moment it is asked for; nothing is cached. It is served from the supervisor's event
 // loop, which therefore must never touch a path below the mount.
@@ -36,12 +37,23 @@
 namespace plugfs {
 
 // The files of a device's control folder, in the order of their inode numbers.
-enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, last_crash, log, restart, sandbox };
-inline constexpr std::array<std::string_view, 9> control_file_names = {
-    "state", "driver", "pid", "restarts", "last-error", "last-crash", "log", "restart", "sandbox"};
+enum class ControlFile : std::uint8_t {
+    state,
+    driver,
+    pid,
+    restarts,
+    last_error,
+    last_crash,
+    log,
+    restart,
+    sandbox,
+    eject
+};
+inline constexpr std::array<std::string_view, 10> control_file_names = {
+    "state", "driver", "pid", "restarts", "last-error", "last-crash", "log", "restart", "sandbox", "eject"};
 // Those that are written, not read.
 [[nodiscard]] constexpr bool is_command(ControlFile file) {
-    return file == ControlFile::restart;
+    return file == ControlFile::restart || file == ControlFile::eject;
 }
 
 // What ControlFs shows; the Supervisor implements it.

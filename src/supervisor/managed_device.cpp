@@ -1,5 +1,6 @@
 #include "supervisor/managed_device.h"
 
+#include "common/lasting_memory.h"
 #include "common/log.h"
 #include "supervisor/crash_report.h"
 #include "supervisor/device_holders.h"
@@ -24,8 +25,8 @@ constexpr std::size_t end_limit = 100;
 constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
     {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1000),
      std::chrono::milliseconds(3000), std::chrono::milliseconds(10000)}};
-constexpr std::array state_words = {"starting", "running",     "recovering", "away",
-                                    "waiting",  "quarantined", "stopping",   "stopped"};
+constexpr std::array state_words = {"starting",    "running",  "recovering", "away",     "waiting",
+                                    "quarantined", "ejecting", "ejected",    "stopping", "stopped"};
 // The kernel's end of the mount: false when somebody has unmounted or aborted it.
 bool connected(int fuse) {
     pollfd ready{fuse, 0, 0};
@@ -79,6 +80,10 @@ std::string ManagedDevice::state_text() const {
     std::string text = state_words[static_cast<std::size_t>(state_)];
     if ((state_ == State::quarantined || state_ == State::waiting) && !last_error_.empty()) {
         text += ": " + last_error_;
+    } else if (state_ == State::ejected) {
+        text += ": it is safe to unplug it";
+    } else if (state_ == State::running && !note_.empty()) {
+        text += ": " + note_;
     }
     return text;
 }
@@ -112,6 +117,7 @@ Result<void> ManagedDevice::mount() {
     PLUGFS_ASSIGN(fuse_, mount_fuse(folder_path_, options));
     PLUGFS_ASSIGN(vault_, VaultMapping::create(vault_fd_));
     PLUGFS_ASSIGN(spool_, create_spool(services_.state_directory));
+    PLUGFS_ASSIGN(lasting_memory_, create_lasting_memory());
     requests_.emplace(fuse_.get(), *vault_);
     PLUGFS_TRY(record_init(fuse_.get(), vault_->header()));
     // The mount table, not stat(2): that would ask the mount, which nobody serves yet.
@@ -137,141 +143,16 @@ void ManagedDevice::unmount_folder(int error) {
     vault_.reset();
     vault_fd_.reset();
     spool_.reset();
-}
-
-void ManagedDevice::open_device() {
-    const auto& location = description_.location;
-    if (location.endpoint) {
-        connector_ = std::make_unique<Connector>(services_.loop, *location.endpoint, [this](Result<UniqueFd> socket) {
-            const auto keep = std::move(connector_);
-            if (socket) {
-                launch_worker(std::move(*socket));
-            } else {
-                could_not_start(socket.error().text());
-            }
-        });
-        return;
-    }
-    UniqueFd device(::open(location.device_node.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-    if (device) {
-        launch_worker(std::move(device));
-        return;
-    }
-    std::string why = "open " + location.device_node + ": " + std::strerror(errno);
-    if (errno == EACCES) {
-        why += "; run plugfsd as root, or give your user access with a udev rule";
-    }
-    could_not_start(why);
-}
-
-void ManagedDevice::launch_worker(UniqueFd device) {
-    WorkerPlan plan;
-    plan.label = description_.name;
-    plan.executable = services_.driver_directory + "/" + description_.executable;
-    plan.fuse = fuse_.get();
-    plan.device = device.get();
-    plan.vault = vault_fd_.get();
-    plan.spool = spool_.get();
-    plan.start = services_.start_message;
-    plan.start["transport"] = description_.location.endpoint ? "usbredir" : "usbfs";
-    plan.start["one_by_one"] = one_by_one_;
-    plan.start["quirks"] = description_.quirks;
-    plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
-    if (services_.drop_user) {
-        plan.user = worker_user(description_.number);
-    }
-    plan.sandbox = &services_.sandbox;
-    Worker::Events events;
-    events.message = [this](const json& message) { on_message(message); };
-    events.log_line = [this](const std::string& line) {
-        log_.add(line);
-        if (log_limit_.admits()) {
-            log::info(description_.name + ": " + line);
-        } else if (log_limit_.first_refused()) {
-            log::warning(description_.name + ": its driver writes too much; the rest is in .control/" +
-                         description_.name + "/log only");
-        }
-    };
-    events.ended = [this](const std::string& how) { on_ended(how); };
-    auto worker = Worker::create(services_.loop, plan, std::move(events));
-    if (worker) {
-        worker_ = std::move(*worker);
-        killed_because_.clear();
-        said_failed_ = false;
-        launched_ = Deadline::Clock::now();
-        last_pid_ = worker_->pid();
-        sandbox_ = worker_->layers();
-        life_.begin(vault_->header(), [this] { on_hang(); });
-    } else {
-        could_not_start(worker.error().text());
-    }
-}
-
-void ManagedDevice::on_message(const json& message) {
-    const auto type = message["type"].get<std::string>();
-    const auto text = [&message](const char* field) {
-        const auto found = message.find(field);
-        return found != message.end() && found->is_string() ? log::visible(found->get<std::string>().substr(0, 500))
-                                                            : std::string();
-    };
-    if (type == "ready" && (state_ == State::starting || state_ == State::recovering)) {
-        driver_version_ = text("version");
-        failed_starts_ = 0;
-        note_sandbox(message);
-        const bool recovered = state_ == State::recovering;
-        set_state(State::running);
-        emit_started(recovered ? "recovered" : "ready");
-    } else if (type == "failed") {
-        said_failed_ = true;
-        last_error_ = text("stage") + ": " + text("detail");
-        in_use_ = message.value("code", 0) == EBUSY && !description_.location.device_node.empty();
-        // The driver is well, but this mount cannot go on.
-        mount_anew_ = text("stage") == "vault" || text("stage") == "FUSE_INIT";
-        log::error(description_.name + ": the driver could not start: " + last_error_);
-        if (worker_) {
-            worker_->stop(stop_grace);
-        }
-    } else if (type == "gone" &&
-               (state_ == State::starting || state_ == State::running || state_ == State::recovering)) {
-        // (In the other states it is known already, and timer_ is another's: the grace time's.)
-        // Not from inside the worker's own callback: the answer may be to destroy it.
-        services_.loop.cancel(timer_);
-        timer_ = services_.loop.after(std::chrono::milliseconds(0), [this] {
-            timer_ = 0;
-            leave();
-        });
-    }
-}
-
-// The supervisor's part is known since the launch; the rest is what the worker says.
-void ManagedDevice::note_sandbox(const json& message) {
-    sandbox_ = worker_ ? worker_->layers() : SandboxLayers();
-    const auto found = message.find("sandbox");
-    const auto layers = found == message.end() ? SandboxLayers() : layers_from_json(*found);
-    sandbox_.insert(sandbox_.end(), layers.begin(), layers.end());
-    const std::string missing = missing_layers(sandbox_);
-    if (missing.empty()) {
-        return;
-    }
-    log::warning(description_.name + ": the sandbox lacks " + missing);
-    if (services_.sandbox.options().required && worker_) {
-        killed_because_ = "the sandbox lacks " + missing + ", and -o require_sandbox was given";
-        worker_->kill();
-    }
-}
-
-void ManagedDevice::on_hang() {
-    killed_because_ = "the driver hung, and was killed";
-    log::error(description_.name + ": " + killed_because_);
-    worker_->kill();
+    lasting_memory_.reset();
 }
 
 void ManagedDevice::on_ended(const std::string& how) {
     life_.end();
     worker_.reset();
+    note_.clear();
     if (state_ == State::stopping) {
         finish_stop();
-    } else if (state_ == State::away || state_ == State::quarantined) {
+    } else if (state_ == State::away || state_ == State::quarantined || state_ == State::ejected) {
         return;
     } else if (std::exchange(replacing_, false)) {
         // What it left is no suspect.
@@ -388,7 +269,8 @@ void ManagedDevice::quarantine(const std::string& why) {
 }
 
 bool ManagedDevice::restart() {
-    if (state_ == State::quarantined || state_ == State::waiting) {
+    const bool ejected = state_ == State::ejected && !worker_;
+    if (state_ == State::quarantined || state_ == State::waiting || ejected) {
         services_.loop.cancel(timer_);
         ends_.clear();
         failed_starts_ = 0;
@@ -470,6 +352,7 @@ void ManagedDevice::stop() {
 }
 
 void ManagedDevice::finish_stop() {
+    give_back_to_kernel();
     services_.root.remove_link(description_.id);
     services_.root.remove_folder(description_.name);
     folder_path_.clear();

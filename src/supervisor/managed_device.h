@@ -8,6 +8,8 @@
 //   waiting      the folder is not mounted; another start follows, later each time
 //   quarantined  the worker has crashed too often: the folder is there and empty until somebody says restart(), or the
 //                device is plugged in anew
+//   ejecting     the worker has been told to get the device ready to be unplugged; it still serves
+//   ejected      that is done: not mounted, no worker; until it is unplugged, or somebody says restart()
 //   stopping     unmounted; the worker has been told to close the device and to end
 //   stopped      nothing is left but the object
 //
@@ -15,7 +17,9 @@
 // mounted anew (what was open fails, the next open works); quarantine. Requests never wait for longer than that takes:
 // whatever ends the takeover answers them.
 //
-// The device's descriptor is opened anew for every worker, so the kernel cancels what the last one left in flight.
+// The device's descriptor is opened anew for every worker, so the kernel cancels what the last one left in flight. The
+// interfaces that the driver is for are taken from the kernel's drivers then (the claim policy has allowed it), and
+// given back when the device is let go.
 #pragma once
 
 #include "common/event_log.h"
@@ -33,6 +37,7 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace plugfs {
@@ -55,11 +60,23 @@ struct DeviceServices {
 struct DeviceLocation {
     std::string device_node;  // absolute path; empty for a remote one
     std::optional<Endpoint> endpoint;
+    std::string port;  // sysfs: "1-1.2"; empty for a remote one
 };
 
 class ManagedDevice {
   public:
-    enum class State : std::uint8_t { starting, running, recovering, away, waiting, quarantined, stopping, stopped };
+    enum class State : std::uint8_t {
+        starting,
+        running,
+        recovering,
+        away,
+        waiting,
+        quarantined,
+        ejecting,
+        ejected,
+        stopping,
+        stopped
+    };
 
     struct Description {
         unsigned number = 0;  // counts up over the supervisor's life; also gives the worker its user
@@ -70,6 +87,7 @@ class ManagedDevice {
         std::string driver;  // the manifest's name
         std::string executable;
         std::map<std::string, std::int64_t> quirks;
+        std::function<bool(const InterfaceIdentity&)> drives;  // whether the driver is for this interface
     };
 
     // All are called from the event loop. `left`: the worker says that the device has gone, and it is waited for;
@@ -91,15 +109,17 @@ class ManagedDevice {
     void leave();
     // It is there again, perhaps under another node: a successor takes over. Only while away.
     void come_back(DeviceLocation location);
-    // Replaces the worker, with open files and requests going on; or begins again when quarantined or waiting. False:
-    // not now, the device is on its way from one state to another.
+    // Replaces the worker, with open files and requests going on; or begins again when quarantined, waiting or ejected.
+    // False: not now, the device is on its way from one state to another.
     bool restart();
+    // Gets the device ready to be unplugged. False: not now.
+    bool eject();
     // Unmounts, has the worker close the device, removes the folder. Events::stopped follows.
     void stop();
 
     [[nodiscard]] const Description& description() const { return description_; }
     [[nodiscard]] State state() const { return state_; }
-    [[nodiscard]] std::string state_text() const;  // the word above; for `failed` with the reason
+    [[nodiscard]] std::string state_text() const;  // the word above, and why, or the driver's note
     [[nodiscard]] pid_t pid() const { return worker_ ? worker_->pid() : 0; }
     [[nodiscard]] const std::string& driver_version() const { return driver_version_; }
     [[nodiscard]] unsigned restarts() const { return restarts_; }
@@ -116,9 +136,15 @@ class ManagedDevice {
     // Whoever waits gets `error`.
     void unmount_folder(int error);
     void open_device();
+    Result<void> take_from_kernel(int device);
+    void give_back_to_kernel();
     void launch_worker(UniqueFd device);
     void on_message(const nlohmann::json& message);
     void note_sandbox(const nlohmann::json& message);
+    void on_ready(const nlohmann::json& message);
+    void ask_to_eject();
+    void on_ejected();
+    void eject_failed(const std::string& why);
     void on_ended(const std::string& how);
     void crashed(const std::string& why);
     void report_crash(const std::string& why);
@@ -143,6 +169,7 @@ class ManagedDevice {
     UniqueFd fuse_;
     UniqueFd vault_fd_;
     UniqueFd spool_;
+    UniqueFd lasting_memory_;
     std::optional<VaultMapping> vault_;
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<Worker> worker_;
@@ -156,6 +183,9 @@ class ManagedDevice {
     bool one_by_one_ = false;               // the next worker is to try what is pending one by one
     bool mount_anew_ = false;               // the worker has said that it cannot take this mount over
     bool replacing_ = false;                // the worker's end was asked for by restart()
+    unsigned eject_tries_ = 0;              // workers that have been asked to eject it; 0: not wanted
+    std::set<unsigned> taken_;              // interfaces, from the kernel's drivers
+    std::string note_;                      // of the worker
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
     unsigned restarts_ = 0;

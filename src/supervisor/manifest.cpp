@@ -4,6 +4,7 @@
 #include "supervisor/json_lines.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -34,6 +35,12 @@ class ManifestReader {
     Result<std::optional<std::uint8_t>> byte(const json& object, const std::string& pointer, const char* field) const;
     Result<MatchRule> rule(const json& item, const std::string& pointer) const;
     Result<Quirk> quirk(const json& item, const std::string& pointer) const;
+    Result<ClaimRule> claim(const json& item, const std::string& pointer) const;
+    // A list that may be missing, of at most rule_limit items, each read by `read_item`.
+    template <class Item>
+    Result<std::vector<Item>> list(const char* field,
+                                   Result<Item> (ManifestReader::*read_item)(const json&, const std::string&)
+                                       const) const;
     Result<ClassRule> class_rule(const json& item, const std::string& pointer, bool with_name) const;
     Result<std::vector<NumberRange>> ranges(const json& item, const std::string& pointer) const;
     Result<NumberRange> range(const json& item, const std::string& pointer) const;
@@ -179,9 +186,43 @@ Result<Quirk> ManifestReader::quirk(const json& item, const std::string& pointer
     return quirk;
 }
 
+Result<ClaimRule> ManifestReader::claim(const json& item, const std::string& pointer) const {
+    PLUGFS_TRY(only(item, pointer, {"match", "policy"}));
+    ClaimRule claim;
+    if (const auto match = item.find("match"); match != item.end()) {
+        PLUGFS_ASSIGN(claim.rule, rule(*match, pointer + "/match"));
+    }
+    PLUGFS_ASSIGN(const auto name, string(item, pointer, "policy", true));
+    const auto policy = claim_policy_named(name);
+    if (!policy) {
+        return complaint(pointer + "/policy", "must be never, unused or always");
+    }
+    claim.policy = *policy;
+    return claim;
+}
+
+template <class Item>
+Result<std::vector<Item>> ManifestReader::list(
+    const char* field, Result<Item> (ManifestReader::*read_item)(const json&, const std::string&) const) const {
+    std::vector<Item> items;
+    const auto found = text_.value.find(field);
+    const std::string pointer = std::string("/") + field;
+    if (found == text_.value.end()) {
+        return items;
+    }
+    if (!found->is_array() || found->size() > rule_limit) {
+        return complaint(pointer, "must be a list of at most 1,000");
+    }
+    for (std::size_t i = 0; i < found->size(); ++i) {
+        PLUGFS_ASSIGN(auto item, (this->*read_item)((*found)[i], pointer + "/" + std::to_string(i)));
+        items.push_back(std::move(item));
+    }
+    return items;
+}
+
 Result<Manifest> ManifestReader::read() {
     const json& top = text_.value;
-    PLUGFS_TRY(only(top, "", {"name", "executable", "description", "priority", "match", "quirks"}));
+    PLUGFS_TRY(only(top, "", {"name", "executable", "description", "priority", "match", "quirks", "claim"}));
     Manifest manifest;
     PLUGFS_ASSIGN(manifest.name, string(top, "", "name", true));
     PLUGFS_ASSIGN(manifest.executable, string(top, "", "executable", true));
@@ -203,14 +244,8 @@ Result<Manifest> ManifestReader::read() {
         PLUGFS_ASSIGN(auto one, rule((*match)[i], "/match/" + std::to_string(i)));
         manifest.rules.push_back(std::move(one));
     }
-    const auto quirks = top.find("quirks");
-    if (quirks != top.end() && (!quirks->is_array() || quirks->size() > rule_limit)) {
-        return complaint("/quirks", "must be a list of at most 1,000");
-    }
-    for (std::size_t i = 0; quirks != top.end() && i < quirks->size(); ++i) {
-        PLUGFS_ASSIGN(auto one, quirk((*quirks)[i], "/quirks/" + std::to_string(i)));
-        manifest.quirks.push_back(std::move(one));
-    }
+    PLUGFS_ASSIGN(manifest.quirks, list("quirks", &ManifestReader::quirk));
+    PLUGFS_ASSIGN(manifest.claims, list("claim", &ManifestReader::claim));
     return manifest;
 }
 
@@ -240,6 +275,24 @@ bool fits(const MatchRule& rule, const DeviceIdentity& identity) {
 }
 
 }  // namespace
+
+std::optional<ClaimPolicy> claim_policy_named(std::string_view name) {
+    constexpr std::array<std::string_view, 3> names = {"never", "unused", "always"};
+    const auto found = std::find(names.begin(), names.end(), name);
+    return found == names.end() ? std::nullopt
+                                : std::optional(static_cast<ClaimPolicy>(std::distance(names.begin(), found)));
+}
+
+bool matches(const MatchRule& rule, const DeviceIdentity& identity) {
+    return fits(rule, identity);
+}
+
+bool is_for(const Manifest& manifest, const InterfaceIdentity& interface) {
+    return std::any_of(manifest.rules.begin(), manifest.rules.end(), [&interface](const MatchRule& rule) {
+        return !rule.interface || fits(*rule.interface, interface.interface_class, interface.interface_subclass,
+                                       interface.interface_protocol, interface.name);
+    });
+}
 
 Result<Manifest> parse_manifest(const std::string& file, const std::string& text) {
     auto located = parse_located(text);

@@ -15,6 +15,10 @@
 //                 "reason": "...", "source": "..." } ]
 //
 // The driver is told of all that match (Host::quirk()); a later one overrules an earlier one.
+//
+// Whether devices are taken from a kernel driver (supervisor/claim_policy.h):
+//
+//   "claim": [ { "match": { "interface": { "class": 8 } }, "policy": "unused" } ]
 #pragma once
 
 #include "common/identity.h"
@@ -23,6 +27,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace plugfs {
@@ -54,6 +59,13 @@ struct Quirk {
     std::string source;
 };
 
+enum class ClaimPolicy : std::uint8_t { never, unused, always };
+
+struct ClaimRule {
+    MatchRule rule;  // an empty one matches all
+    ClaimPolicy policy = ClaimPolicy::unused;
+};
+
 struct Manifest {
     std::string name;
     std::string executable;  // a file name, looked up in the drivers' directory
@@ -61,7 +73,13 @@ struct Manifest {
     int priority = 50;
     std::vector<MatchRule> rules;
     std::vector<Quirk> quirks;
+    std::vector<ClaimRule> claims;
 };
+
+[[nodiscard]] std::optional<ClaimPolicy> claim_policy_named(std::string_view name);
+[[nodiscard]] bool matches(const MatchRule& rule, const DeviceIdentity& identity);
+// Whether a driver is for this interface of a device that it is for.
+[[nodiscard]] bool is_for(const Manifest& manifest, const InterfaceIdentity& interface);
 
 // Reads one manifest. The error names `file`, the line and the field.
 [[nodiscard]] Result<Manifest> parse_manifest(const std::string& file, const std::string& text);

@@ -1,6 +1,7 @@
 #include "supervisor/options.h"
 
 #include "common/log.h"
+#include "supervisor/claim_policy.h"
 #include "supervisor/install_paths.h"
 
 #include <getopt.h>
@@ -26,6 +27,7 @@ enum Option : int {
     option_pid_file,
     option_no_local,
     option_check,
+    option_claim,
 };
 
 constexpr option long_options[] = {
@@ -36,6 +38,7 @@ constexpr option long_options[] = {
     {"attach", required_argument, nullptr, option_attach},
     {"no-local", no_argument, nullptr, option_no_local},
     {"check", no_argument, nullptr, option_check},
+    {"claim", required_argument, nullptr, option_claim},
     {"manifests", required_argument, nullptr, option_manifests},
     {"drivers", required_argument, nullptr, option_drivers},
     {"state-dir", required_argument, nullptr, option_state},
@@ -133,6 +136,8 @@ Result<void> parse_mount_option(std::string_view word, Options& options) {
         options.allow_other = true;
     } else if (word == "ro" || word == "rw") {
         options.read_only = word == "ro";
+    } else if (word == "raw_write") {
+        options.driver_options["raw_write"] = 1;
     } else if (name == "uid") {
         PLUGFS_ASSIGN(options.uid, parse_number<uid_t>("-o uid", value, 10, std::numeric_limits<uid_t>::max() - 1));
     } else if (name == "gid") {
@@ -179,6 +184,11 @@ Result<void> take(int which, Options& options) {
         case option_attach: {
             PLUGFS_ASSIGN(auto endpoint, parse_endpoint(value));
             options.endpoints.push_back(std::move(endpoint));
+            break;
+        }
+        case option_claim: {
+            PLUGFS_ASSIGN(auto rule, parse_claim_rule(value));
+            options.claims.push_back(std::move(rule));
             break;
         }
         case option_no_local:
@@ -259,8 +269,11 @@ Serves every USB media device that is plugged in as a folder under MOUNTPOINT.
       --attach ENDPOINT  serve a device of another machine over usbredir; again for more
                          (unix:PATH or tcp:HOST:PORT; no authentication: keep to a tunnel)
       --no-local         leave the devices that are plugged in here alone
+      --claim RULE       never, unused (the default) or always: whether a device that nobody uses is taken from the
+                         kernel's driver; for some: always:VENDOR[:PRODUCT], never:class=N; again for more
   -o OPTION[,OPTION...]  allow_other    let other users in
                          ro             read only, whatever the drivers can do
+                         raw_write      disk images of sticks can be written to
                          uid=N, gid=N   owner of the files
                          umask=MODE     permissions to take away (octal, 022)
                          recovery=remount  mount anew after a crash instead of taking over

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "supervisor/endpoint.h"
+#include "supervisor/manifest.h"
 #include "supervisor/recovery_options.h"
 #include "supervisor/sandbox_options.h"
 
@@ -10,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +36,8 @@ struct Options {
     LogLevel log_level = LogLevel::info;
     RecoveryOptions recovery;
     SandboxOptions sandbox;
+    std::map<std::string, std::int64_t> driver_options;  // what drivers are told (Host::option())
+    std::vector<ClaimRule> claims;
     bool local_devices = true;
     bool check = false;  // print which layers of the sandbox hold here, and end
     bool show_help = false;

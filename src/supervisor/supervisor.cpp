@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds look_again_delay{500};
 
 }  // namespace
 
-Supervisor::Supervisor(const Options& options) : options_(options) {}
+Supervisor::Supervisor(const Options& options) : options_(options), claims_(options.claims) {}
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(const Options& options) {
     std::unique_ptr<Supervisor> self(new Supervisor(options));
@@ -55,6 +55,7 @@ Result<void> Supervisor::set_up() {
                                 {"uid", options_.uid.value_or(::getuid())},
                                 {"gid", options_.gid.value_or(::getgid())},
                                 {"umask", options_.umask},
+                                {"options", options_.driver_options},
                                 {"log", options_.log_level == LogLevel::debug ? "debug" : "info"}};
     if (options_.demo_players > 0) {
         PLUGFS_ASSIGN(demo_, Demo::create(options_.demo_players));
@@ -172,9 +173,10 @@ void Supervisor::reconcile() {
             device->leave();
         }
     }
+    claims_.forget_all_but(occurrences);
     std::erase_if(without_driver_, [&](const std::string& key) { return occurrences.count(key) == 0; });
     for (const auto& device : present) {
-        const DeviceLocation location{"/dev/" + device.node(), std::nullopt};
+        const DeviceLocation location{"/dev/" + device.node(), std::nullopt, device.port};
         if (const auto served = devices_.find(device.occurrence()); served != devices_.end()) {
             // The worker was told that it is gone, and the kernel says that it is not.
             if (served->second->state() == ManagedDevice::State::away) {
@@ -186,6 +188,10 @@ void Supervisor::reconcile() {
         if (device.identity.interfaces.empty()) {
             continue;
         }
+        const Manifest* manifest = choose_driver(manifests_, device.identity);
+        if (manifest != nullptr && !may_take(device, *manifest)) {
+            continue;
+        }
         const bool known = start_device(device.occurrence(), device.identity, device.port, location);
         if (!known && without_driver_.insert(device.occurrence()).second) {
             log::info("no driver for " + stable_id(device.identity, device.port) + " " +
@@ -194,8 +200,19 @@ void Supervisor::reconcile() {
     }
 }
 
+bool Supervisor::may_take(const LocalDevice& device, const Manifest& manifest) {
+    const auto answer = claims_.judge(device, manifest, Deadline::Clock::now());
+    if (answer == ClaimJudge::Answer::later && claim_timer_ == 0) {
+        claim_timer_ = loop_->after(ClaimJudge::look_again, [this] {
+            claim_timer_ = 0;
+            reconcile();
+        });
+    }
+    return answer == ClaimJudge::Answer::yes;
+}
+
 bool Supervisor::start_remote(const Endpoint& endpoint, const DeviceIdentity& identity) {
-    return !stopping_ && start_device(endpoint.text, identity, endpoint.text, {"", endpoint});
+    return !stopping_ && start_device(endpoint.text, identity, endpoint.text, {"", endpoint, ""});
 }
 
 bool Supervisor::start_device(const std::string& key, const DeviceIdentity& identity, const std::string& where,
@@ -235,6 +252,9 @@ bool Supervisor::start_device(const std::string& key, const DeviceIdentity& iden
     description.driver = manifest->name;
     description.executable = manifest->executable;
     description.quirks = quirks_for(*manifest, identity);
+    description.drives = [manifest = *manifest](const InterfaceIdentity& interface) {
+        return is_for(manifest, interface);
+    };
     auto device = std::make_unique<ManagedDevice>(
         *services_, std::move(description),
         ManagedDevice::Events{[this](ManagedDevice& left) { device_left(left); },
@@ -366,6 +386,7 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
         case ControlFile::sandbox:
             return layers_text(device->sandbox());
         case ControlFile::restart:
+        case ControlFile::eject:
             return {};
     }
     return {};
@@ -373,10 +394,10 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
 
 int Supervisor::control_command(unsigned number, ControlFile file) {
     ManagedDevice* device = find(number);
-    if (device == nullptr || file != ControlFile::restart) {
+    if (device == nullptr || !is_command(file)) {
         return device == nullptr ? ENODEV : EINVAL;
     }
-    return device->restart() ? 0 : EBUSY;
+    return (file == ControlFile::eject ? device->eject() : device->restart()) ? 0 : EBUSY;
 }
 
 }  // namespace plugfs

@@ -5,6 +5,7 @@
 // everything, runs on one thread, and parses nothing that a device said.
 #pragma once
 
+#include "supervisor/claim_policy.h"
 #include "supervisor/control_fs.h"
 #include "supervisor/demo.h"
 #include "supervisor/device_names.h"
@@ -44,6 +45,8 @@ class Supervisor : public ControlSource {
     void set_up_endpoints();
     void on_signal();
     void reconcile();
+    // Whether the claim policy lets us have it now; if perhaps later, it is looked at again.
+    bool may_take(const LocalDevice& device, const Manifest& manifest);
     bool start_remote(const Endpoint& endpoint, const DeviceIdentity& identity);
     // `key` tells one plugging-in from the next: an occurrence of a local device, or an endpoint.
     bool start_device(const std::string& key, const DeviceIdentity& identity, const std::string& where,
@@ -67,6 +70,8 @@ class Supervisor : public ControlSource {
     std::vector<Manifest> manifests_;
     std::optional<DeviceNames> names_;
     std::optional<Sandbox> sandbox_;
+    ClaimJudge claims_;
+    EventLoop::Timer claim_timer_ = 0;
     std::optional<DeviceServices> services_;
     std::unique_ptr<Demo> demo_;
     std::vector<std::unique_ptr<RemoteWatch>> remotes_;

@@ -39,9 +39,9 @@ Result<std::unique_ptr<Worker>> Worker::create(EventLoop& loop, const WorkerPlan
     launch_plan.executable = plan.executable;
     auto around = plan.sandbox->surround(launch_plan, plan.user);
     launch_plan.descriptors = {{log_write.get(), 1}, {log_write.get(), 2}, {ends.second.get(), worker::control_fd}};
-    for (const auto& [ours, number] :
-         {std::pair(plan.fuse, worker::fuse_fd), std::pair(plan.device, worker::device_fd),
-          std::pair(plan.vault, worker::vault_fd), std::pair(plan.spool, worker::spool_fd)}) {
+    for (const auto& [ours, number] : {std::pair(plan.fuse, worker::fuse_fd), std::pair(plan.device, worker::device_fd),
+                                       std::pair(plan.vault, worker::vault_fd), std::pair(plan.spool, worker::spool_fd),
+                                       std::pair(plan.lasting, worker::lasting_fd)}) {
         if (ours >= 0) {
             launch_plan.descriptors.emplace_back(ours, number);
         }

@@ -22,10 +22,11 @@ namespace plugfs {
 struct WorkerPlan {
     std::string label;  // in front of its log lines
     std::string executable;
-    int fuse = -1;  // all four owned by the caller and only passed on; -1: none
+    int fuse = -1;  // all five owned by the caller and only passed on; -1: none
     int device = -1;
     int vault = -1;
     int spool = -1;
+    int lasting = -1;
     std::optional<uid_t> user;         // when started as root
     const Sandbox* sandbox = nullptr;  // never null
     nlohmann::json start;              // the first message
@@ -49,6 +50,8 @@ class Worker {
     // What the supervisor has put around it.
     [[nodiscard]] const SandboxLayers& layers() const { return layers_; }
     void stop(std::chrono::milliseconds grace);
+    // False: it does not listen any more.
+    bool tell(const nlohmann::json& message) { return channel_.send(message).ok(); }
     void kill();
 
   private:

@@ -1,0 +1,341 @@
+#include "drivers/storage/cache/block_cache.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace plugfs::storage {
+
+namespace {
+
+using Clock = Deadline::Clock;
+
+// A short unaligned read is made whole in one command and copied; a long one has its ends read by themselves.
+constexpr std::size_t copied_read = std::size_t{256} << 10U;
+// Metadata beyond this is no metadata.
+constexpr std::size_t kept_read = std::size_t{256} << 10U;
+constexpr std::uint64_t most_pages_ahead = 16;
+constexpr unsigned failure_limit = 3;
+constexpr std::chrono::milliseconds failure_pause{500};
+
+std::uint64_t hash_text(const std::string& text, std::uint64_t seed) {
+    return checksum64(std::as_bytes(std::span(text)), seed);
+}
+
+std::uint64_t identity_of(const UnitIdentity& unit) {
+    return hash_text(unit.serial_number, hash_text(unit.revision, hash_text(unit.product, hash_text(unit.vendor, 0))));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BlockCache>> BlockCache::create(LogicalUnit& unit, const Medium& medium,
+                                                       std::span<std::byte> memory, const Limits& limits,
+                                                       std::string& lost) {
+    std::unique_ptr<BlockCache> cache(new BlockCache(unit, medium, limits));
+    PLUGFS_TRY(cache->set_up(memory, lost));
+    return cache;
+}
+
+Result<void> BlockCache::set_up(std::span<std::byte> memory, std::string& lost) {
+    PLUGFS_ASSIGN(log_,
+                  DirtyLog::open(memory, {identity_of(unit_.identity()), medium_.block_size, medium_.block_count}));
+    lost = log_->found().damage;
+    std::vector<std::byte> first_block(medium_.block_size);
+    PLUGFS_TRY(unit_.read(0, first_block));
+    const std::uint64_t print = WriteBack::fingerprint_of(first_block);
+    const auto known = log_->fingerprint();
+    if (!log_->records().empty() && known.before != print && known.after != print) {
+        lost = "another medium is in its place";
+        log_->clear();
+    } else if (!log_->records().empty() && medium_.write_protected) {
+        lost = "the medium is write-protected now";
+        log_->clear();
+    }
+    if (log_->records().empty()) {
+        log_->set_fingerprint({print, print});
+    } else {
+        epoch_ = log_->records().back().epoch + 1;
+        dirty_since_ = Clock::now();
+        draining_ = true;
+    }
+    for (const auto& record : log_->records()) {
+        if (record.kind == DirtyLog::Kind::write) {
+            dirty_.put({record.block, record.count, record.bytes, record.sequence});
+        }
+    }
+    write_back_ = std::make_unique<WriteBack>(
+        unit_, medium_, *log_, std::move(first_block),
+        [this](const DirtyLog::Record& record) { dirty_.remove(record.block, record.count, record.sequence); });
+    return {};
+}
+
+Result<void> BlockCache::check_range(std::uint64_t offset, std::size_t length, const char* what) const {
+    if (offset > size() || length > size() - offset) {
+        return fail(EINVAL, what,
+                    std::to_string(length) + " bytes at " + std::to_string(offset) + " are not within the medium");
+    }
+    return {};
+}
+
+Result<void> BlockCache::read(std::uint64_t offset, std::span<std::byte> out, Use use) {
+    PLUGFS_TRY(check_range(offset, out.size(), "read"));
+    if (out.empty()) {
+        return {};
+    }
+    return use == Use::metadata && out.size() <= kept_read ? read_pages(offset, out) : read_data(offset, out);
+}
+
+Result<void> BlockCache::read_pages(std::uint64_t offset, std::span<std::byte> out) {
+    const std::uint64_t last = (offset + out.size() - 1) / PageCache::page_size;
+    while (!out.empty()) {
+        const std::uint64_t page = offset / PageCache::page_size;
+        auto found = pages_.find(page);
+        if (found.empty()) {
+            PLUGFS_TRY(load_pages(page, last));
+            found = pages_.find(page);
+        }
+        const auto part = found.subspan(offset % PageCache::page_size);
+        const std::size_t length = std::min(part.size(), out.size());
+        std::memcpy(out.data(), part.data(), length);
+        out = out.subspan(length);
+        offset += length;
+    }
+    return {};
+}
+
+// Reads `page`, which is not there, what is missing behind it as far as `last`, and more if this goes on in sequence.
+Result<void> BlockCache::load_pages(std::uint64_t page, std::uint64_t last) {
+    pages_ahead_ = page == next_page_ ? std::min(pages_ahead_ * 2, most_pages_ahead) : 1;
+    const std::uint64_t limit = std::min<std::uint64_t>(limits_.pages / 2, std::max(last - page + 1, pages_ahead_));
+    std::uint64_t count = 1;
+    while (count < limit && !pages_.contains(page + count)) {
+        ++count;
+    }
+    const std::uint64_t offset = page * PageCache::page_size;
+    const std::uint64_t length = std::min(count * PageCache::page_size, size() - offset);
+    scratch_.resize(length);
+    PLUGFS_TRY(read_blocks(offset / medium_.block_size, scratch_));
+    next_page_ = page + count;
+    // The one that is asked for last: it must not make room for the others.
+    for (std::uint64_t i = count; i-- > 0;) {
+        const std::uint64_t at = i * PageCache::page_size;
+        if (at < length) {
+            pages_.put(page + i,
+                       std::span(scratch_).subspan(at, std::min<std::uint64_t>(PageCache::page_size, length - at)));
+        }
+    }
+    return {};
+}
+
+Result<void> BlockCache::read_data(std::uint64_t offset, std::span<std::byte> out) {
+    const std::uint32_t block_size = medium_.block_size;
+    const std::size_t before = offset % block_size;
+    if (before == 0 && out.size() % block_size == 0) {
+        return read_blocks(offset / block_size, out);
+    }
+    const std::size_t whole = (before + out.size() + block_size - 1) / block_size * block_size;
+    if (whole <= copied_read) {
+        scratch_.resize(whole);
+        PLUGFS_TRY(read_blocks(offset / block_size, scratch_));
+        std::memcpy(out.data(), scratch_.data() + before, out.size());
+        return {};
+    }
+    const std::size_t head = before == 0 ? 0 : block_size - before;
+    const std::size_t middle = (out.size() - head) / block_size * block_size;
+    if (head != 0) {
+        PLUGFS_TRY(read_data(offset, out.first(head)));
+    }
+    PLUGFS_TRY(read_blocks((offset + head) / block_size, out.subspan(head, middle)));
+    if (head + middle < out.size()) {
+        PLUGFS_TRY(read_data(offset + head + middle, out.subspan(head + middle)));
+    }
+    return {};
+}
+
+Result<void> BlockCache::read_blocks(std::uint64_t block, std::span<std::byte> out) {
+    const std::uint32_t block_size = medium_.block_size;
+    const std::uint64_t end = block + (out.size() / block_size);
+    // What lies in the log at the beginning and at the end need not be read.
+    std::uint64_t from = block;
+    std::uint64_t covered = block;
+    std::uint64_t tail_begins = block;
+    dirty_.each(block, end - block, [&](const ExtentMap::Extent& extent) {
+        if (extent.block != covered) {
+            tail_begins = extent.block;
+        }
+        if (extent.block == from) {
+            from += extent.count;
+        }
+        covered = extent.block + extent.count;
+    });
+    const std::uint64_t to = covered == end ? std::max(tail_begins, from) : end;
+    if (from < to) {
+        PLUGFS_TRY(unit_.read(from, out.subspan((from - block) * block_size, (to - from) * block_size)));
+    }
+    dirty_.each(block, end - block, [&](const ExtentMap::Extent& extent) {
+        std::memcpy(out.data() + ((extent.block - block) * block_size), extent.bytes, extent.count * block_size);
+    });
+    return {};
+}
+
+Result<std::span<const std::byte>> BlockCache::whole_blocks(std::uint64_t offset, std::span<const std::byte> bytes) {
+    const std::uint32_t block_size = medium_.block_size;
+    const std::uint64_t first = offset / block_size * block_size;
+    const std::size_t before = offset - first;
+    const std::size_t length = (before + bytes.size() + block_size - 1) / block_size * block_size;
+    if (length == bytes.size()) {
+        return bytes;
+    }
+    edge_.resize(length);
+    const bool head = before != 0;
+    const bool tail = (before + bytes.size()) % block_size != 0;
+    if (head) {
+        PLUGFS_TRY(read_pages(first, std::span(edge_).first(block_size)));
+    }
+    if (tail && (!head || length > block_size)) {
+        PLUGFS_TRY(read_pages(first + length - block_size, std::span(edge_).last(block_size)));
+    }
+    std::memcpy(edge_.data() + before, bytes.data(), bytes.size());
+    return std::span<const std::byte>(edge_);
+}
+
+Result<void> BlockCache::write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
+    PLUGFS_TRY(check_range(offset, bytes.size(), "write"));
+    if (!writable()) {
+        return failure_ ? fail(EROFS, "write", "not any more: " + failure_->text())
+                        : fail(EROFS, "write", "the medium is write-protected");
+    }
+    const std::uint32_t block_size = medium_.block_size;
+    const std::size_t piece =
+        std::min<std::size_t>(DirtyLog::record_limit, log_->capacity() / 8) / block_size * block_size;
+    while (!bytes.empty()) {
+        const std::size_t length = std::min(bytes.size(), piece - (offset % block_size));
+        PLUGFS_ASSIGN(const auto blocks, whole_blocks(offset, bytes.first(length)));
+        PLUGFS_TRY(append(offset / block_size, blocks, use));
+        bytes = bytes.subspan(length);
+        offset += length;
+    }
+    return {};
+}
+
+Result<void> BlockCache::append(std::uint64_t block, std::span<const std::byte> bytes, Use use) {
+    PLUGFS_TRY(make_room(bytes.size()));
+    const auto& record = log_->append(epoch_, block, bytes);
+    ordered_ = false;
+    dirty_.put({record.block, record.count, record.bytes, record.sequence});
+    const std::uint64_t offset = block * medium_.block_size;
+    pages_.changed(offset, bytes);
+    // What fills a page of metadata is kept, too: it will be looked at again.
+    if (use == Use::metadata && bytes.size() <= kept_read) {
+        for (std::size_t at = (PageCache::page_size - (offset % PageCache::page_size)) % PageCache::page_size;
+             at + PageCache::page_size <= bytes.size(); at += PageCache::page_size) {
+            pages_.put((offset + at) / PageCache::page_size, bytes.subspan(at, PageCache::page_size));
+        }
+    }
+    if (!dirty_since_) {
+        dirty_since_ = Clock::now();
+    }
+    return {};
+}
+
+Result<void> BlockCache::make_room(std::size_t bytes) {
+    while (!log_->fits(bytes)) {
+        const auto more = write_back_->step();
+        if (!more) {
+            return failed(more.error());
+        }
+        failures_ = 0;
+        if (!*more) {
+            return fail(EFBIG, "write", "more than fits in one transaction");
+        }
+    }
+    return {};
+}
+
+void BlockCache::order() {
+    if (!ordered_) {
+        ++epoch_;
+        ordered_ = true;
+    }
+}
+
+Result<void> BlockCache::commit() {
+    log_->commit();
+    return {};
+}
+
+Result<void> BlockCache::flush() {
+    PLUGFS_TRY(commit());
+    if (failure_) {
+        return *failure_;
+    }
+    if (const auto done = write_back_->finish(); !done) {
+        return failed(done.error());
+    }
+    failures_ = 0;
+    draining_ = false;
+    dirty_since_.reset();
+    return {};
+}
+
+void BlockCache::discard(std::uint64_t offset, std::uint64_t length) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 31U;  // blocks in one record
+    if (!medium_.can_unmap || !writable() || offset > size() || length > size() - offset) {
+        return;
+    }
+    std::uint64_t block = (offset + medium_.block_size - 1) / medium_.block_size;
+    const std::uint64_t end = (offset + length) / medium_.block_size;
+    while (block < end && log_->fits(0)) {
+        const std::uint64_t count = std::min(end - block, most);
+        (void)log_->append_discard(epoch_, block, count);
+        ordered_ = false;
+        block += count;
+        if (!dirty_since_) {
+            dirty_since_ = Clock::now();
+        }
+    }
+}
+
+Error BlockCache::failed(const Error& error) {
+    try_again_ = Clock::now() + failure_pause;
+    ++failures_;
+    // A device that is gone may come back; to another process.
+    if (error.code != ENODEV && !failure_ &&
+        (failures_ >= failure_limit || error.code == EROFS || error.code == ENOMEDIUM)) {
+        failure_ = error;
+    }
+    return error;
+}
+
+Result<std::chrono::milliseconds> BlockCache::tend() {
+    constexpr std::chrono::milliseconds idle{60'000};
+    if (failure_ || !dirty_since_) {
+        return idle;
+    }
+    const auto now = Clock::now();
+    const auto left = [now](Clock::time_point moment) {
+        return std::max(std::chrono::ceil<std::chrono::milliseconds>(moment - now), std::chrono::milliseconds(1));
+    };
+    if (failures_ > 0 && now < try_again_) {
+        return left(try_again_);
+    }
+    draining_ |= now >= *dirty_since_ + limits_.old_age || log_->used() > log_->capacity() / 4;
+    if (!draining_) {
+        return left(*dirty_since_ + limits_.old_age);
+    }
+    const auto more = write_back_->step();
+    if (!more) {
+        return failed(more.error());
+    }
+    failures_ = 0;
+    if (*more) {
+        return std::chrono::milliseconds(0);
+    }
+    draining_ = false;
+    dirty_since_.reset();
+    if (log_->has_uncommitted()) {
+        dirty_since_ = now;
+    }
+    return log_->has_uncommitted() ? limits_.old_age : idle;
+}
+
+}  // namespace plugfs::storage

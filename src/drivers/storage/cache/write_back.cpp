@@ -1,0 +1,185 @@
+#include "drivers/storage/cache/write_back.h"
+
+#include "drivers/storage/cache/extent_map.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+namespace plugfs::storage {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Records taken together at most.
+constexpr std::size_t batch_bytes = std::size_t{8} << 20U;
+constexpr std::size_t batch_records = 16384;
+// A piece as long as this goes alone, as it lies in memory; shorter ones are copied together.
+constexpr std::size_t large_piece = std::size_t{512} << 10U;
+constexpr std::size_t smallest_chunk = std::size_t{128} << 10U;
+constexpr std::size_t largest_chunk = std::size_t{4} << 20U;
+// Somebody may wait behind a transfer.
+constexpr std::chrono::milliseconds long_transfer{60};
+constexpr std::chrono::milliseconds short_transfer{15};
+
+}  // namespace
+
+WriteBack::WriteBack(LogicalUnit& unit, const Medium& medium, DirtyLog& log, std::vector<std::byte> first_block,
+                     Released released)
+    : unit_(unit),
+      medium_(medium),
+      log_(log),
+      released_(std::move(released)),
+      first_block_(std::move(first_block)),
+      chunk_(std::clamp(unit.best_transfer(), smallest_chunk, largest_chunk)) {}
+
+Result<bool> WriteBack::step() {
+    if (!transfers_.empty()) {
+        PLUGFS_TRY(send());
+        return true;
+    }
+    const auto& records = log_.records();
+    const bool all_written = written_ == log_.committed_count();
+    if (all_written && written_ == 0) {
+        return false;
+    }
+    const bool next_epoch = !all_written && written_ > 0 && records[written_].epoch != records[written_ - 1].epoch;
+    const std::uint64_t first = written_ > 0 ? records.front().end : 0;
+    const bool much = written_ > 0 && records[written_ - 1].end - first > log_.capacity() / 4;
+    if (all_written || next_epoch || much) {
+        PLUGFS_TRY(confirm());
+        return true;
+    }
+    plan();
+    return true;
+}
+
+Result<void> WriteBack::finish() {
+    while (true) {
+        PLUGFS_ASSIGN(const bool more, step());
+        if (!more) {
+            return {};
+        }
+    }
+}
+
+void WriteBack::plan() {
+    const auto& records = log_.records();
+    const std::uint64_t epoch = records[written_].epoch;
+    ExtentMap newest(medium_.block_size);
+    std::size_t bytes = 0;
+    planned_ = written_;
+    while (planned_ < log_.committed_count() && records[planned_].epoch == epoch && bytes < batch_bytes &&
+           planned_ - written_ < batch_records) {
+        const auto& record = records[planned_++];
+        newest.put({record.block, record.count, record.bytes, record.sequence});
+        bytes += record.kind == DirtyLog::Kind::write ? record.count * medium_.block_size : 0;
+    }
+    newest.each(0, medium_.block_count,
+                [this](const ExtentMap::Extent& extent) { add_piece(extent.block, extent.count, extent.bytes); });
+}
+
+void WriteBack::add_piece(std::uint64_t block, std::uint64_t count, const std::byte* bytes) {
+    if (bytes == nullptr) {
+        if (medium_.can_unmap) {
+            transfers_.push_back({block, count, {}});
+        }
+        return;
+    }
+    const std::size_t size = count * medium_.block_size;
+    if (!transfers_.empty()) {
+        auto& last = transfers_.back();
+        const bool continues = !last.parts.empty() && last.block + last.count == block;
+        const bool contiguous = continues && last.parts.back().data() + last.parts.back().size() == bytes;
+        const std::size_t together = (last.count * medium_.block_size) + size;
+        if (contiguous && together <= chunk_) {
+            last.count += count;
+            last.parts.back() = {last.parts.back().data(), last.parts.back().size() + size};
+            return;
+        }
+        if (continues && together <= chunk_ && size < large_piece && last.parts.back().size() < large_piece) {
+            last.count += count;
+            last.parts.emplace_back(bytes, size);
+            return;
+        }
+    }
+    const std::size_t limit = std::max<std::size_t>(chunk_ / medium_.block_size, 1);
+    for (std::uint64_t done = 0; done < count; done += limit) {
+        const std::uint64_t now = std::min<std::uint64_t>(limit, count - done);
+        transfers_.push_back({block + done, now, {{bytes + (done * medium_.block_size), now * medium_.block_size}}});
+    }
+}
+
+Result<void> WriteBack::send() {
+    const Transfer& transfer = transfers_.front();
+    if (transfer.parts.empty()) {
+        // Only a hint: that a device refuses it is no reason to stop.
+        if (const auto done = unit_.unmap(transfer.block, transfer.count); !done && done.error().code == ENODEV) {
+            return done;
+        }
+    } else {
+        PLUGFS_TRY(send_write(transfer));
+    }
+    transfers_.pop_front();
+    if (transfers_.empty()) {
+        written_ = planned_;
+    }
+    return {};
+}
+
+Result<void> WriteBack::send_write(const Transfer& transfer) {
+    std::span<const std::byte> bytes = transfer.parts.front();
+    if (transfer.parts.size() > 1) {
+        staging_.resize(transfer.count * medium_.block_size);
+        std::size_t at = 0;
+        for (const auto part : transfer.parts) {
+            std::memcpy(staging_.data() + at, part.data(), part.size());
+            at += part.size();
+        }
+        bytes = staging_;
+    }
+    const bool first = transfer.block == 0;
+    if (first) {
+        PLUGFS_TRY(before_first_block(bytes));
+    }
+    const auto begun = Clock::now();
+    PLUGFS_TRY(unit_.write(transfer.block, bytes));
+    adapt(Clock::now() - begun, bytes.size());
+    if (first) {
+        first_block_.assign(bytes.begin(), bytes.begin() + medium_.block_size);
+    }
+    return {};
+}
+
+Result<void> WriteBack::before_first_block(std::span<const std::byte> bytes) {
+    const std::uint64_t now = fingerprint_of(first_block_);
+    // One change of it at a time is in doubt.
+    if (log_.fingerprint().before != now) {
+        PLUGFS_TRY(unit_.synchronize());
+    }
+    log_.set_fingerprint({now, fingerprint_of(bytes.first(medium_.block_size))});
+    return {};
+}
+
+Result<void> WriteBack::confirm() {
+    PLUGFS_TRY(unit_.synchronize());
+    const std::uint64_t now = fingerprint_of(first_block_);
+    log_.set_fingerprint({now, now});
+    for (std::size_t i = 0; i < written_; ++i) {
+        released_(log_.records()[i]);
+    }
+    log_.release(std::exchange(written_, 0));
+    return {};
+}
+
+// Small steps on a slow device, large ones on a fast one.
+void WriteBack::adapt(std::chrono::nanoseconds took, std::size_t bytes) {
+    if (took > long_transfer && bytes > chunk_ / 2) {
+        chunk_ = std::max(chunk_ / 2, smallest_chunk);
+    } else if (took < short_transfer && bytes == chunk_) {
+        chunk_ = std::min(chunk_ * 2, largest_chunk);
+    }
+}
+
+}  // namespace plugfs::storage

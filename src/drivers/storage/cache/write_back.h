@@ -1,0 +1,67 @@
+// WriteBack: brings what is in the dirty log to the medium, in small steps, in order.
+//
+//   idle -> a batch: the oldest committed records of one epoch, each block's newest content, sorted and merged
+//        -> transfers, one a step -> the batch is written -> ... -> confirmed (SYNCHRONIZE CACHE): released in the log
+//
+// Within an epoch the order does not matter; before the next epoch's first block is sent, what has been written is
+// confirmed. Only what is confirmed leaves the log: a device that loses power loses its own cache, and what was in it
+// is written again by a successor.
+#pragma once
+
+#include "drivers/storage/cache/dirty_log.h"
+#include "drivers/storage/logical_unit.h"
+
+#include <deque>
+#include <functional>
+#include <vector>
+
+namespace plugfs::storage {
+
+class WriteBack {
+  public:
+    // Called with each record just before the log forgets it.
+    using Released = std::function<void(const DirtyLog::Record&)>;
+
+    // `unit` and `log` must outlive it. `first_block` is block 0 as it is on the medium: it changes, and the log's
+    // fingerprint with it.
+    WriteBack(LogicalUnit& unit, const Medium& medium, DirtyLog& log, std::vector<std::byte> first_block,
+              Released released);
+
+    // One transfer or one confirmation. False: all that is committed is on the medium and confirmed. After an error the
+    // same is tried again by the next call.
+    [[nodiscard]] Result<bool> step();
+    // All of it.
+    [[nodiscard]] Result<void> finish();
+
+    // Of block 0.
+    [[nodiscard]] static std::uint64_t fingerprint_of(std::span<const std::byte> first_block) {
+        return checksum64(first_block);
+    }
+
+  private:
+    struct Transfer {
+        std::uint64_t block = 0;
+        std::uint64_t count = 0;
+        std::vector<std::span<const std::byte>> parts;  // none: discarded
+    };
+    void plan();
+    void add_piece(std::uint64_t block, std::uint64_t count, const std::byte* bytes);
+    Result<void> send();
+    Result<void> send_write(const Transfer& transfer);
+    Result<void> before_first_block(std::span<const std::byte> bytes);
+    Result<void> confirm();
+    void adapt(std::chrono::nanoseconds took, std::size_t bytes);
+
+    LogicalUnit& unit_;
+    Medium medium_;
+    DirtyLog& log_;
+    Released released_;
+    std::vector<std::byte> first_block_;
+    std::deque<Transfer> transfers_;
+    std::size_t planned_ = 0;  // records that these bring to the medium, and all before them
+    std::size_t written_ = 0;  // records that have been sent
+    std::size_t chunk_;        // bytes of a transfer: what the device moves in a short time
+    std::vector<std::byte> staging_;
+};
+
+}  // namespace plugfs::storage
