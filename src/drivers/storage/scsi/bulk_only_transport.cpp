@@ -12,6 +12,7 @@ namespace {
 // What the kernel uses, too: cheap sticks fail with more.
 constexpr std::size_t high_speed_transfer = std::size_t{120} << 10U;
 constexpr std::size_t super_speed_transfer = std::size_t{1} << 20U;
+constexpr std::size_t long_sense_length = 96;
 constexpr std::size_t smallest_buffer = std::size_t{16} << 10U;
 constexpr std::chrono::seconds call_off_limit{2};
 
@@ -82,14 +83,23 @@ Result<ScsiOutcome> BulkOnlyTransport::execute_or_recover(std::uint8_t unit, con
         return outcome;
     }
     if (outcome->status == ScsiStatus::check_condition && command.cdb[0] != operation_byte(Operation::request_sense)) {
-        outcome->sense.resize(request_sense_length);
-        auto asked = execute_or_recover(unit, request_sense(outcome->sense));
-        if (!asked && asked.error().code == ENODEV) {
-            return asked;
-        }
-        outcome->sense.resize(asked && asked->status == ScsiStatus::good ? asked->moved : 0);
+        PLUGFS_TRY(ask_for_sense(unit, *outcome));
     }
     return outcome;
+}
+
+Result<void> BulkOnlyTransport::ask_for_sense(std::uint8_t unit, ScsiOutcome& outcome) {
+    outcome.sense.resize(sense_length_);
+    const auto asked = execute_or_recover(unit, request_sense(outcome.sense));
+    if (!asked && asked.error().code == ENODEV) {
+        return asked.error();
+    }
+    outcome.sense.resize(asked && asked->status == ScsiStatus::good ? asked->moved : 0);
+    if (outcome.sense.size() == request_sense_length) {
+        const auto additional = std::to_integer<std::size_t>(outcome.sense[7]);  // ADDITIONAL SENSE LENGTH
+        sense_length_ = 8 + additional > request_sense_length ? long_sense_length : request_sense_length;
+    }
+    return {};
 }
 
 Result<ScsiOutcome> BulkOnlyTransport::execute(std::uint8_t unit, const ScsiCommand& command) {

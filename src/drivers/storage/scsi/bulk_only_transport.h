@@ -52,6 +52,7 @@ class BulkOnlyTransport : public ScsiTransport {
     Result<ScsiOutcome> execute(std::uint8_t unit, const ScsiCommand& command);
     // The same, and the device back in a known state if that fails.
     Result<ScsiOutcome> execute_or_recover(std::uint8_t unit, const ScsiCommand& command);
+    Result<void> ask_for_sense(std::uint8_t unit, ScsiOutcome& outcome);
     Result<ScsiOutcome> finish(const ScsiCommand& command, std::size_t moved, Deadline deadline);
     Result<std::size_t> move_data(const ScsiCommand& command, Deadline deadline);
     Result<std::size_t> call_off(const ScsiCommand& command, std::size_t moved);
@@ -69,6 +70,7 @@ class BulkOnlyTransport : public ScsiTransport {
     std::uint8_t last_unit_ = 0;
     std::uint32_t tag_ = 0;
     std::uint64_t resets_ = 0;
+    std::size_t sense_length_ = 18;  // what is asked for: more than that only of a device that has had more
     bool residue_means_nothing_ = false;  // the device has given one where there was none
     bool recovered_just_now_ = false;     // since the last command that came to its end
     std::unique_ptr<usb::Transfer> command_;
