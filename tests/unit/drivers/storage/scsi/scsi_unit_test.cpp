@@ -49,6 +49,7 @@ TEST_CASE("reads and writes, long and short") {
         set(it, way);
         it.open();
         CHECK(it.opened.transport == way.name);
+        CHECK(std::ranges::count(it.bus->asked, "reset") == 0);
         CHECK(it.read_all(1));
         CHECK(it.read_all(9000));
         const auto bytes = random_bytes(7000 * 512, 7);
@@ -130,7 +131,8 @@ TEST_CASE("UNMAP: the blocks are zeroes afterwards") {
         Bytes out(32 * 512);
         CHECK(it.unit().read(0, out));
         CHECK(std::equal(out.begin(), out.begin() + 8 * 512, it.content.begin()));
-        CHECK(std::all_of(out.begin() + 8 * 512, out.begin() + 24 * 512, [](std::byte b) { return b == std::byte{0}; }));
+        CHECK(
+            std::all_of(out.begin() + 8 * 512, out.begin() + 24 * 512, [](std::byte b) { return b == std::byte{0}; }));
         CHECK(std::equal(out.begin() + 24 * 512, out.end(), it.content.begin() + 24 * 512));
     }
 }

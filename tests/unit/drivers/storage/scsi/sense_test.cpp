@@ -22,7 +22,8 @@ std::vector<std::byte> bytes_of(std::initializer_list<int> values) {
 }  // namespace
 
 TEST_CASE("fixed format") {
-    const auto sense = parse_sense(bytes_of({0xf0, 0, 0x63, 0x00, 0x01, 0x02, 0x03, 10, 0, 0, 0, 0, 0x11, 0x04, 0, 0, 0, 0}));
+    const auto sense =
+        parse_sense(bytes_of({0xf0, 0, 0x63, 0x00, 0x01, 0x02, 0x03, 10, 0, 0, 0, 0, 0x11, 0x04, 0, 0, 0, 0}));
     REQUIRE(sense);
     CHECK(sense->key == SenseKey::medium_error);
     CHECK(sense->code == 0x11);
@@ -43,9 +44,9 @@ TEST_CASE("fixed format: without VALID the information is none; cut short, field
 }
 
 TEST_CASE("descriptor format") {
-    const auto bytes = bytes_of({0x72, 0x03, 0x11, 0x00, 0, 0, 0, 20,                       // head
-                                 0x80, 0x06, 1, 2, 3, 4, 5, 6,                              // another descriptor
-                                 0x00, 0x0a, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 5});  // information
+    const auto bytes = bytes_of({0x72, 0x03, 0x11, 0x00, 0, 0, 0, 20,                // head
+                                 0x80, 0x06, 1,    2,    3, 4, 5, 6,                 // another descriptor
+                                 0x00, 0x0a, 0x80, 0,    0, 0, 0, 1,  0, 0, 0, 5});  // information
     const auto sense = parse_sense(bytes);
     REQUIRE(sense);
     CHECK(sense->key == SenseKey::medium_error);
@@ -67,7 +68,8 @@ TEST_CASE("descriptor format") {
 TEST_CASE("deferred errors") {
     CHECK(parse_sense(bytes_of({0x71, 0, 3, 0}))->deferred);
     CHECK(parse_sense(bytes_of({0x73, 3, 0x0c, 0}))->deferred);
-    CHECK(parse_sense(bytes_of({0x73, 3, 0x0c, 0}))->text() == "MEDIUM ERROR, write error (0c/00), of an earlier command");
+    CHECK(parse_sense(bytes_of({0x73, 3, 0x0c, 0}))->text() ==
+          "MEDIUM ERROR, write error (0c/00), of an earlier command");
 }
 
 TEST_CASE("what is no sense data") {

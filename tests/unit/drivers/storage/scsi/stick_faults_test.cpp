@@ -77,7 +77,8 @@ void check_ends(const std::string& fault, int code = EIO) {
 }  // namespace
 
 TEST_CASE("now and then: halts at each phase") {
-    for (const char* fault : {"stall-command", "stall-data-in", "stall-data-out", "stall-status", "stall-status-twice"}) {
+    for (const char* fault :
+         {"stall-command", "stall-data-in", "stall-data-out", "stall-status", "stall-status-twice"}) {
         check_survived(fault);
     }
 }
