@@ -27,7 +27,7 @@ killed() {
     done
 }
 speeds() {
-    "$units" "$2" speed 0 64 2>&1 | sed "s/^/# $1: /"
+    timeout 120 "$units" "$2" speed 0 "${3:-64}" 2>&1 | sed "s/^/# $1: /"
 }
 
 for name in bot-super bot-high uas-super uas-high; do
@@ -62,8 +62,8 @@ check "gadget: the read-only unit holds what its file does" says equal timeout 1
 check "gadget: what is written anywhere reads back" says "checked 100000" timeout 300 "$units" "$node" check 0 9 100000
 check "gadget: the file has it, too" says equal timeout 120 "$units" "$node" compare 0 "$work/gadget.img"
 check "gadget: killed while reading, five times" killed "$node"
-speeds gadget "$node"
-check "gadget: ejected" says "^$" sh -c "'$units' '$node' eject 0; cat $gadget/functions/mass_storage.0/lun.0/file"
+speeds gadget "$node" 16
+check "gadget: ejected" sh -c "'$units' '$node' eject 0 && test -z \"\$(cat $gadget/functions/mass_storage.0/lun.0/file)\""
 if [ "$failed" -gt 0 ]; then
     lsusb -t | sed 's/^/# /'
     dmesg | grep -iE 'usb|gadget' | tail -n 40 | sed 's/^/# /'

@@ -19,8 +19,8 @@ using Bytes = std::vector<std::byte>;
 
 class ScriptedTarget : public virtual_usb::VirtualDevice {
   public:
-    ScriptedTarget() {
-        description_.speed = usb::Speed::high;
+    explicit ScriptedTarget(usb::Speed speed) {
+        description_.speed = speed;
         description_.interfaces = {{.number = 0,
                                     .alternate_setting = 0,
                                     .interface_class = 8,
@@ -121,9 +121,13 @@ class ScriptedTarget : public virtual_usb::VirtualDevice {
     std::size_t out_left_ = 0;
 };
 
+// The speed of the next device: at SuperSpeed data are queued with their CBW, at others not. (Packets are of 512 bytes
+// at any speed here, so that the cases are the same.)
+inline usb::Speed speed_of_target = usb::Speed::high;
+
 // A transport on it, brought up, and with what it took to do so forgotten.
 struct Scripted {
-    ScriptedTarget target;
+    ScriptedTarget target{speed_of_target};
     InProcessDevice bus{target};
     std::unique_ptr<BulkOnlyTransport> transport;
 
