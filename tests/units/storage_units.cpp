@@ -59,8 +59,9 @@ Result<void> list(OpenedUnits& opened) {
     for (std::size_t i = 0; i < opened.units.size(); ++i) {
         auto& unit = *opened.units[i];
         const auto& who = unit.identity();
-        std::printf("unit %zu: vendor '%s' product '%s' revision '%s' serial '%s' removable %d\n", i, who.vendor.c_str(),
-                    who.product.c_str(), who.revision.c_str(), who.serial_number.c_str(), who.removable ? 1 : 0);
+        std::printf("unit %zu: vendor '%s' product '%s' revision '%s' serial '%s' removable %d\n", i,
+                    who.vendor.c_str(), who.product.c_str(), who.revision.c_str(), who.serial_number.c_str(),
+                    who.removable ? 1 : 0);
         const auto medium = unit.open();
         if (!medium) {
             std::printf("unit %zu: %s\n", i, medium.error().text().c_str());
@@ -135,8 +136,8 @@ Result<void> hold(LogicalUnit& unit) {
     std::printf("reading\n");
     std::fflush(stdout);
     while (true) {
-        PLUGFS_TRY(unit.read(0, std::span(bytes).first(
-                                    std::min<std::uint64_t>(bytes.size(), medium.block_count * medium.block_size))));
+        PLUGFS_TRY(unit.read(
+            0, std::span(bytes).first(std::min<std::uint64_t>(bytes.size(), medium.block_count * medium.block_size))));
     }
 }
 
@@ -157,8 +158,7 @@ Result<void> speed(LogicalUnit& unit, std::uint64_t mebibytes) {
             }
             const std::chrono::duration<double> time = Clock::now() - begin;
             std::printf("%s %4llu KiB: %.0f MB/s\n", writing ? "write" : "read",
-                        static_cast<unsigned long long>(piece >> 10U),
-                        static_cast<double>(moved) / 1e6 / time.count());
+                        static_cast<unsigned long long>(piece >> 10U), static_cast<double>(moved) / 1e6 / time.count());
         }
     }
     return {};
@@ -205,9 +205,10 @@ int main(int argc, char** argv) {
         words.erase(words.begin());
     }
     if (words.size() < 2) {
-        std::fputs("usage: storage-units [--bot] DEVICE list | check UNIT SEED BLOCKS | compare UNIT FILE | hold UNIT | "
-                   "speed UNIT MEBIBYTES | eject UNIT\n",
-                   stderr);
+        std::fputs(
+            "usage: storage-units [--bot] DEVICE list | check UNIT SEED BLOCKS | compare UNIT FILE | hold UNIT | "
+            "speed UNIT MEBIBYTES | eject UNIT\n",
+            stderr);
         return 2;
     }
     const auto done = run(!bulk_only, words);
