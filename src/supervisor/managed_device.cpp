@@ -21,6 +21,8 @@ namespace {
 constexpr std::chrono::milliseconds stop_grace{3000};
 // Ends remembered; a limit beyond it is not allowed.
 constexpr std::size_t end_limit = 100;
+// A request that nobody works on for so many hang times is lost.
+constexpr int lost_request_factor = 5;
 constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
     {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1000),
      std::chrono::milliseconds(3000), std::chrono::milliseconds(10000)}};
@@ -38,7 +40,8 @@ ManagedDevice::ManagedDevice(DeviceServices& services, Description description, 
     : services_(services),
       description_(std::move(description)),
       events_(std::move(events)),
-      life_(services.loop, services.recovery.hang_time) {}
+      life_(services.loop, services.recovery.hang_time),
+      lost_requests_(services.loop, services.connections, lost_request_factor * services.recovery.hang_time) {}
 
 ManagedDevice::~ManagedDevice() {
     services_.loop.cancel(timer_);
@@ -116,6 +119,7 @@ Result<void> ManagedDevice::mount() {
     PLUGFS_TRY(record_init(fuse_.get(), vault_->header()));
     // The mount table, not stat(2): that would ask the mount, which nobody serves yet.
     for (const auto& entry : mounts_below(folder_path_)) {
+        connection_ = entry.minor;
         widen_read_ahead(entry.major, entry.minor);
     }
     return {};
@@ -131,6 +135,7 @@ void ManagedDevice::unmount_folder(int error) {
             log::warning(done.error().text());
         }
     }
+    lost_requests_.end();
     life_.end();
     requests_.reset();
     fuse_.reset();
@@ -175,6 +180,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     plan.start = services_.start_message;
     plan.start["transport"] = description_.location.endpoint ? "usbredir" : "usbfs";
     plan.start["one_by_one"] = one_by_one_;
+    plan.start["ask_again"] = std::exchange(ask_again_, false);
     plan.start["quirks"] = description_.quirks;
     plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
     if (services_.drop_user) {
@@ -201,7 +207,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         launched_ = Deadline::Clock::now();
         last_pid_ = worker_->pid();
         sandbox_ = worker_->layers();
-        life_.begin(vault_->header(), [this] { on_hang(); });
+        watch_worker();
     } else {
         could_not_start(worker.error().text());
     }
@@ -231,6 +237,8 @@ void ManagedDevice::on_message(const json& message) {
         if (worker_) {
             worker_->stop(stop_grace);
         }
+    } else if (type == "failing") {
+        replace_damaged("the driver fails everything that it is asked for");
     } else if (type == "gone" &&
                (state_ == State::starting || state_ == State::running || state_ == State::recovering)) {
         // (In the other states it is known already, and timer_ is another's: the grace time's.)
@@ -243,31 +251,9 @@ void ManagedDevice::on_message(const json& message) {
     }
 }
 
-// The supervisor's part is known since the launch; the rest is what the worker says.
-void ManagedDevice::note_sandbox(const json& message) {
-    sandbox_ = worker_ ? worker_->layers() : SandboxLayers();
-    const auto found = message.find("sandbox");
-    const auto layers = found == message.end() ? SandboxLayers() : layers_from_json(*found);
-    sandbox_.insert(sandbox_.end(), layers.begin(), layers.end());
-    const std::string missing = missing_layers(sandbox_);
-    if (missing.empty()) {
-        return;
-    }
-    log::warning(description_.name + ": the sandbox lacks " + missing);
-    if (services_.sandbox.options().required && worker_) {
-        killed_because_ = "the sandbox lacks " + missing + ", and -o require_sandbox was given";
-        worker_->kill();
-    }
-}
-
-void ManagedDevice::on_hang() {
-    killed_because_ = "the driver hung, and was killed";
-    log::error(description_.name + ": " + killed_because_);
-    worker_->kill();
-}
-
 void ManagedDevice::on_ended(const std::string& how) {
     life_.end();
+    lost_requests_.end();
     worker_.reset();
     if (state_ == State::stopping) {
         finish_stop();

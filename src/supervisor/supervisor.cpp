@@ -47,7 +47,8 @@ Result<void> Supervisor::set_up() {
                                      [this](const json& event) { emit(event); },
                                      options_.recovery,
                                      options_.state_directory,
-                                     *sandbox_});
+                                     *sandbox_,
+                                     connections_});
     services_->mount_options.allow_other = options_.allow_other;
     services_->mount_options.read_only = options_.read_only;
     services_->start_message = {{"type", "start"},

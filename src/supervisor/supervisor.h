@@ -67,6 +67,7 @@ class Supervisor : public ControlSource {
     std::vector<Manifest> manifests_;
     std::optional<DeviceNames> names_;
     std::optional<Sandbox> sandbox_;
+    FuseConnections connections_;
     std::optional<DeviceServices> services_;
     std::unique_ptr<Demo> demo_;
     std::vector<std::unique_ptr<RemoteWatch>> remotes_;
