@@ -95,7 +95,9 @@ Result<void> Supervisor::set_up_control() {
         return fuse.error();
     }
     control_mounted_ = true;
-    PLUGFS_ASSIGN(control_, ControlFs::create(std::move(*fuse), *loop_, *this, events_));
+    PLUGFS_ASSIGN(control_, ControlFs::create(std::move(*fuse), *loop_, *this, events_,
+                                              {options_.uid.value_or(::getuid()), options_.gid.value_or(::getgid()),
+                                               options_.gid.has_value(), options_.umask}));
     return {};
 }
 

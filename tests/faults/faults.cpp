@@ -29,7 +29,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr unsigned neighbours = 2;
-constexpr std::chrono::seconds deadline{30};
+// A driver gives a transfer that does not come 30 s, and then begins anew with its device.
+constexpr std::chrono::seconds deadline{75};
 constexpr std::chrono::milliseconds poll_interval{2};
 
 // What followed the faults of one kind.
