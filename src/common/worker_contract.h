@@ -4,12 +4,14 @@
 //
 //   supervisor to worker
 //     start    {"type":"start","version":1,"transport":"usbfs"|"usbredir","uid":..,"gid":..,"umask":..,"log":"info",
+//              "one_by_one":false,"ask_again":false,
 //              "quirks":{"name":1,..},"options":{"raw_write":1,..}}: the first message
 //     stop     {"type":"stop"}: close the device in good order and exit with 0
 //     eject    {"type":"eject"}: get the device ready to be unplugged; "ejected" or "eject_failed" answers
 //   worker to supervisor
 //     ready    {"type":"ready","driver":"mtp","version":"1.0"}: the driver has started and the mount answers
 //     failed   {"type":"failed","code":5,"stage":"..","detail":".."}: it could not; exit follows
+//     failing  {"type":"failing"}: for a long time no request that moves data has succeeded, and many have failed
 //     gone     {"type":"gone"}: the device does not answer as a device any more (ENODEV)
 //     note     {"type":"note","text":".."}: what a person should know of the device now; empty: nothing any more
 //     ejected  {"type":"ejected"}: the device can be unplugged; the driver does not use it any more

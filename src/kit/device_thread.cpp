@@ -79,8 +79,9 @@ class DeviceThread::DriverHost : public Host {
 };
 
 DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
-                           std::atomic<std::uint64_t>& heartbeat)
-    : queue_(queue), mailbox_(mailbox), events_(events), spool_(spool), heartbeat_(heartbeat) {
+                           std::atomic<std::uint64_t>& heartbeat, std::atomic<std::uint32_t>& busy)
+    : queue_(queue), mailbox_(mailbox), events_(events), spool_(spool), heartbeat_(heartbeat), busy_(busy) {
+    busy_ = 1;
     usb::count_waits_in(&heartbeat_);
     usb::call_waits_off_by(&queue_.waits());
 }
@@ -142,6 +143,7 @@ Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
     while (!stopping_ && !ejected_) {
         heartbeat_.fetch_add(1, std::memory_order_relaxed);
         auto job = queue_.take();
+        busy_.store(job ? 1 : 0, std::memory_order_relaxed);
         if (job) {
             (*job)(driver);
             if (ejected_) {

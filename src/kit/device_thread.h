@@ -56,9 +56,9 @@ using AfterStart = std::function<Result<void>(usb::Backend&)>;
 class DeviceThread {
   public:
     // All must outlive this. `spool` is the driver's. `heartbeat` counts up while the thread is alive: with every turn,
-    // and while it waits.
+    // and while it waits. `busy` is 1 while it starts the driver or runs a job.
     DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
-                 std::atomic<std::uint64_t>& heartbeat);
+                 std::atomic<std::uint64_t>& heartbeat, std::atomic<std::uint32_t>& busy);
     // Ends the thread after the job under way; the driver closes the device.
     ~DeviceThread();
     DeviceThread(const DeviceThread&) = delete;
@@ -79,6 +79,7 @@ class DeviceThread {
     DeviceEvents& events_;
     Spool& spool_;
     std::atomic<std::uint64_t>& heartbeat_;
+    std::atomic<std::uint32_t>& busy_;
     std::atomic<bool> stopping_ = false;
     bool ejected_ = false;     // the device thread's
     DriverSettings settings_;  // the device thread's, once it runs

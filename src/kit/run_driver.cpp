@@ -96,6 +96,7 @@ class Worker {
     DriverInfo info_;
     SandboxLayers layers_;  // the device thread adds to it before it says that the driver has started
     bool require_sandbox_ = false;
+    bool said_failing_ = false;
     std::optional<VaultMapping> vault_;
     std::optional<NodeLog> node_log_;
     std::optional<OperationLog> operations_;
@@ -152,8 +153,8 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     PLUGFS_ASSIGN(spool_, SpoolFile::create(UniqueFd(worker::spool_fd)));
     notifier_ = std::make_unique<Notifier>(*session_);
     filesystem_->connect(*session_, *notifier_);
-    device_ =
-        std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_, vault_->header().device_heartbeat);
+    device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_,
+                                             vault_->header().device_heartbeat, vault_->header().device_busy);
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
@@ -163,7 +164,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
                        layers_.insert(layers_.end(), more.begin(), more.end());
                        return check_layers();
                    });
-    return session_->begin(start.value("one_by_one", false));
+    return session_->begin(start.value("one_by_one", false), start.value("ask_again", false));
 }
 
 void Worker::on_state(const Error* error) {
@@ -202,6 +203,9 @@ Result<void> Worker::serve() {
     while (true) {
         vault_->header().heartbeat.fetch_add(1, std::memory_order_relaxed);
         session_->go_on_with_trial();
+        if (session_->fails_everything() && !std::exchange(said_failing_, true)) {
+            (void)channel_.send({{"type", "failing"}});
+        }
         std::array<pollfd, 3> ready = {{{channel_.fd(), POLLIN, 0},
                                         {mailbox_->fd(), POLLIN, 0},
                                         {session_->can_take() ? session_->fd() : -1, POLLIN, 0}}};

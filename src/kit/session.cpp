@@ -16,6 +16,9 @@ namespace {
 // So that replies from the mailbox and the supervisor's messages get their turn under load.
 constexpr int requests_per_turn = 32;
 
+constexpr unsigned failure_limit = 8;
+constexpr std::chrono::seconds failure_time{10};
+
 std::uint64_t unique_of(std::span<const std::byte> request) {
     fuse_in_header header{};
     std::memcpy(&header, request.data(), sizeof header);
@@ -67,7 +70,7 @@ Session::~Session() {
     }
 }
 
-Result<void> Session::begin(bool one_by_one) {
+Result<void> Session::begin(bool one_by_one, bool ask_again) {
     auto& header = vault_.header();
     header.request_on_trial.store(0);
     const std::uint32_t length = header.init_request_length;
@@ -84,8 +87,10 @@ Result<void> Session::begin(bool one_by_one) {
     if (init_error_ != 0) {
         return fail(init_error_, "FUSE_INIT", "the reply differs from the one that the kernel was given");
     }
-    if (slots_.damaged() > 0) {
-        return ask_again(std::span<const std::byte>(init).first(length));
+    if (slots_.damaged() > 0 || ask_again) {
+        const std::string why = slots_.damaged() > 0 ? std::to_string(slots_.damaged()) + " request slots hold nonsense"
+                                                     : "a request was lost";
+        return this->ask_again(std::span<const std::byte>(init).first(length), why);
     }
     for (const auto request : slots_.unanswered()) {
         if (one_by_one) {
@@ -98,12 +103,11 @@ Result<void> Session::begin(bool one_by_one) {
 }
 
 // The journal cannot be believed. Newer kernels give out again what was not answered.
-Result<void> Session::ask_again(std::span<const std::byte> init) {
-    const std::string what = std::to_string(slots_.damaged()) + " request slots hold nonsense";
+Result<void> Session::ask_again(std::span<const std::byte> init, const std::string& why) {
     if (!kernel_can_resend(init)) {
-        return fail(EPROTO, "vault", what);
+        return fail(EPROTO, "vault", why);
     }
-    log::warning("vault: " + what + "; asking the kernel for its requests again");
+    log::warning("vault: " + why + "; asking the kernel for its requests again");
     slots_.give_up_unanswered();
     const fuse_out_header notice{sizeof(fuse_out_header), notify_resend, 0};
     if (::write(fd_, &notice, sizeof notice) < 0) {
@@ -219,6 +223,7 @@ ssize_t Session::write_reply(iovec* parts, int count) {
     // if the kernel did not want it any more (ENOENT: interrupted, or answered before by a predecessor).
     if (header.unique != 0) {
         const int saved = errno;
+        note_success(header.unique, header.error);
         slots_.answered(header.unique);
         auto& on_trial = vault_.header().request_on_trial;
         if (!trial_.empty() && on_trial.load(std::memory_order_relaxed) == header.unique) {
@@ -228,6 +233,29 @@ ssize_t Session::write_reply(iovec* parts, int count) {
         errno = saved;
     }
     return written;
+}
+
+// Only requests that need the device count: a driver that is broken still knows its tree.
+void Session::note_success(std::uint64_t unique, int error) {
+    const auto request = slots_.find(unique);
+    fuse_in_header header{};
+    if (request.size() < sizeof header) {
+        return;
+    }
+    std::memcpy(&header, request.data(), sizeof header);
+    if (header.opcode != FUSE_READ && header.opcode != FUSE_WRITE && header.opcode != FUSE_READDIR &&
+        header.opcode != FUSE_READDIRPLUS) {
+        return;
+    }
+    if (error != -EIO) {
+        failures_ = 0;
+    } else if (++failures_ == 1) {
+        failing_since_ = Deadline::Clock::now();
+    }
+}
+
+bool Session::fails_everything() const {
+    return failures_ >= failure_limit && Deadline::Clock::now() - failing_since_ >= failure_time;
 }
 
 ssize_t Session::write_init_reply(const iovec* parts, int count) {

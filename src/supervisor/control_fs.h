@@ -71,11 +71,20 @@ class ControlSource {
     virtual int control_command(unsigned number, ControlFile file) = 0;
 };
 
+// Whose the files of `.control` are. Commands can be written by the owner, and by the group if there is one; who may
+// not read the devices' files (umask) may not read these.
+struct ControlAccess {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    bool group_commands = false;
+    mode_t umask = 022;
+};
+
 class ControlFs {
   public:
     // Serves `fuse` (mounted) from `loop`. `loop`, `source` and `events` must outlive it.
     static Result<std::unique_ptr<ControlFs>> create(UniqueFd fuse, EventLoop& loop, ControlSource& source,
-                                                     const EventLog& events);
+                                                     const EventLog& events, const ControlAccess& access);
     ~ControlFs();
     ControlFs(const ControlFs&) = delete;
     ControlFs& operator=(const ControlFs&) = delete;
@@ -85,8 +94,8 @@ class ControlFs {
 
   private:
     friend struct ControlOperations;
-    ControlFs(EventLoop& loop, ControlSource& source, const EventLog& events)
-        : loop_(loop), source_(source), events_(events) {}
+    ControlFs(EventLoop& loop, ControlSource& source, const EventLog& events, const ControlAccess& access)
+        : loop_(loop), source_(source), events_(events), access_(access) {}
     void serve();
 
     // An inode is a device's number and a file's place in its folder.
@@ -119,6 +128,7 @@ class ControlFs {
     EventLoop& loop_;
     ControlSource& source_;
     const EventLog& events_;
+    ControlAccess access_;
     int fd_ = -1;  // owned by session_
     fuse_session* session_ = nullptr;
     std::vector<char> buffer_;

@@ -22,6 +22,8 @@ namespace {
 constexpr std::chrono::milliseconds stop_grace{3000};
 // Ends remembered; a limit beyond it is not allowed.
 constexpr std::size_t end_limit = 100;
+// A request that nobody works on for so many hang times is lost.
+constexpr int lost_request_factor = 5;
 constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
     {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1000),
      std::chrono::milliseconds(3000), std::chrono::milliseconds(10000)}};
@@ -39,7 +41,8 @@ ManagedDevice::ManagedDevice(DeviceServices& services, Description description, 
     : services_(services),
       description_(std::move(description)),
       events_(std::move(events)),
-      life_(services.loop, services.recovery.hang_time) {}
+      life_(services.loop, services.recovery.hang_time),
+      lost_requests_(services.loop, services.connections, lost_request_factor * services.recovery.hang_time) {}
 
 ManagedDevice::~ManagedDevice() {
     services_.loop.cancel(timer_);
@@ -122,6 +125,7 @@ Result<void> ManagedDevice::mount() {
     PLUGFS_TRY(record_init(fuse_.get(), vault_->header()));
     // The mount table, not stat(2): that would ask the mount, which nobody serves yet.
     for (const auto& entry : mounts_below(folder_path_)) {
+        connection_ = entry.minor;
         widen_read_ahead(entry.major, entry.minor);
     }
     return {};
@@ -137,6 +141,7 @@ void ManagedDevice::unmount_folder(int error) {
             log::warning(done.error().text());
         }
     }
+    lost_requests_.end();
     life_.end();
     requests_.reset();
     fuse_.reset();
@@ -148,6 +153,7 @@ void ManagedDevice::unmount_folder(int error) {
 
 void ManagedDevice::on_ended(const std::string& how) {
     life_.end();
+    lost_requests_.end();
     worker_.reset();
     note_.clear();
     if (state_ == State::stopping) {

@@ -33,6 +33,7 @@
 #include "supervisor/mount_root.h"
 #include "supervisor/pending_requests.h"
 #include "supervisor/recovery_options.h"
+#include "supervisor/request_watch.h"
 #include "supervisor/worker.h"
 
 #include <deque>
@@ -54,6 +55,7 @@ struct DeviceServices {
     RecoveryOptions recovery;
     std::string state_directory;  // for crash reports
     const Sandbox& sandbox;
+    const FuseConnections& connections;
 };
 
 // Where the device is: a usbfs node under /dev, or an endpoint.
@@ -156,6 +158,8 @@ class ManagedDevice {
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
     void on_hang();
+    void watch_worker();
+    void replace_damaged(const std::string& why);
     void finish_stop();
     void set_state(State state);
     void emit(const std::string& event, const std::string& detail = {});
@@ -176,16 +180,20 @@ class ManagedDevice {
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
     LifeWatch life_;
-    Deadline::Clock::time_point launched_;  // the worker
-    bool said_failed_ = false;              // the worker could not start, and said why
-    bool in_use_ = false;                   // because another program has the device
-    unsigned failed_starts_ = 0;            // in a row
-    bool one_by_one_ = false;               // the next worker is to try what is pending one by one
-    bool mount_anew_ = false;               // the worker has said that it cannot take this mount over
-    bool replacing_ = false;                // the worker's end was asked for by restart()
-    unsigned eject_tries_ = 0;              // workers that have been asked to eject it; 0: not wanted
-    std::set<unsigned> taken_;              // interfaces, from the kernel's drivers
-    std::string note_;                      // of the worker
+    RequestWatch lost_requests_;
+    unsigned connection_ = 0;  // of the mount, in fusectl
+    bool ask_again_ = false;   // the next worker is to have the kernel give its requests out again
+    std::deque<Deadline::Clock::time_point> damaged_;  // workers that were replaced without a crash, of late
+    Deadline::Clock::time_point launched_;             // the worker
+    bool said_failed_ = false;                         // the worker could not start, and said why
+    bool in_use_ = false;                              // because another program has the device
+    unsigned failed_starts_ = 0;                       // in a row
+    bool one_by_one_ = false;                          // the next worker is to try what is pending one by one
+    bool mount_anew_ = false;                          // the worker has said that it cannot take this mount over
+    bool replacing_ = false;                           // the worker's end was asked for by restart()
+    unsigned eject_tries_ = 0;                         // workers that have been asked to eject it; 0: not wanted
+    std::set<unsigned> taken_;                         // interfaces, from the kernel's drivers
+    std::string note_;                                 // of the worker
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
     unsigned restarts_ = 0;

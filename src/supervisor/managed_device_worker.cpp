@@ -110,6 +110,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     plan.start = services_.start_message;
     plan.start["transport"] = description_.location.endpoint ? "usbredir" : "usbfs";
     plan.start["one_by_one"] = one_by_one_;
+    plan.start["ask_again"] = std::exchange(ask_again_, false);
     plan.start["quirks"] = description_.quirks;
     plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
     if (services_.drop_user) {
@@ -136,7 +137,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         launched_ = Deadline::Clock::now();
         last_pid_ = worker_->pid();
         sandbox_ = worker_->layers();
-        life_.begin(vault_->header(), [this] { on_hang(); });
+        watch_worker();
     } else {
         could_not_start(worker.error().text());
     }
@@ -164,6 +165,8 @@ void ManagedDevice::on_message(const json& message) {
         if (worker_) {
             worker_->stop(stop_grace);
         }
+    } else if (type == "failing") {
+        replace_damaged("the driver fails everything that it is asked for");
     } else if (type == "gone" && (state_ == State::starting || state_ == State::running ||
                                   state_ == State::recovering || state_ == State::ejecting)) {
         // (In the other states it is known already, and timer_ is another's: the grace time's.)
@@ -247,12 +250,6 @@ void ManagedDevice::eject_failed(const std::string& why) {
     last_error_ = why;
     emit("eject_failed", why);
     set_state(State::running);
-}
-
-void ManagedDevice::on_hang() {
-    killed_because_ = "the driver hung, and was killed";
-    log::error(description_.name + ": " + killed_because_);
-    worker_->kill();
 }
 
 }  // namespace plugfs

@@ -38,8 +38,14 @@ Result<UniqueFd> mount_as_root(const std::string& path, const MountOptions& opti
     const std::string type = "fuse." + options.subtype;
     // A link that a device or its driver has made up must not lead who follows it to a file of his own. Kernels before
     // 5.10 do not know that.
+    // By descriptor: what was opened is a directory, not a link, and stays what it is.
+    const UniqueFd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder) {
+        return fail(errno, "mount " + plugfs::quoted(path));
+    }
+    const std::string place = "/proc/self/fd/" + std::to_string(folder.get());
     for (const unsigned long more : {no_symbolic_links, 0UL}) {
-        if (::mount(options.source.c_str(), path.c_str(), type.c_str(), flags | more, data.c_str()) == 0) {
+        if (::mount(options.source.c_str(), place.c_str(), type.c_str(), flags | more, data.c_str()) == 0) {
             return fuse;
         }
         if (errno != EINVAL) {

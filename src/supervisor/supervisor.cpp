@@ -47,7 +47,8 @@ Result<void> Supervisor::set_up() {
                                      [this](const json& event) { emit(event); },
                                      options_.recovery,
                                      options_.state_directory,
-                                     *sandbox_});
+                                     *sandbox_,
+                                     connections_});
     services_->mount_options.allow_other = options_.allow_other;
     services_->mount_options.read_only = options_.read_only;
     services_->start_message = {{"type", "start"},
@@ -95,7 +96,9 @@ Result<void> Supervisor::set_up_control() {
         return fuse.error();
     }
     control_mounted_ = true;
-    PLUGFS_ASSIGN(control_, ControlFs::create(std::move(*fuse), *loop_, *this, events_));
+    PLUGFS_ASSIGN(control_, ControlFs::create(std::move(*fuse), *loop_, *this, events_,
+                                              {options_.uid.value_or(::getuid()), options_.gid.value_or(::getgid()),
+                                               options_.gid.has_value(), options_.umask}));
     return {};
 }
 

@@ -72,6 +72,7 @@ class Supervisor : public ControlSource {
     std::optional<Sandbox> sandbox_;
     ClaimJudge claims_;
     EventLoop::Timer claim_timer_ = 0;
+    FuseConnections connections_;
     std::optional<DeviceServices> services_;
     std::unique_ptr<Demo> demo_;
     std::vector<std::unique_ptr<RemoteWatch>> remotes_;
