@@ -23,6 +23,12 @@ void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& i
         return;
     }
     const bool writes = (info.flags & O_ACCMODE) != O_RDONLY;
+    if (node->content == Content::control) {
+        const auto control = controls_.find(inode);
+        const bool refused = writes && control != controls_.end() && !control->second.writable;
+        refused ? (void)fuse_reply_err(request, EACCES) : answer_open(request, *node, info);
+        return;
+    }
     if (writes && (node->content != Content::driver || (started_on_device_ && !writable_))) {
         fuse_reply_err(request, node->content != Content::driver ? EACCES : EROFS);
         return;
@@ -35,23 +41,27 @@ void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& i
 }
 
 void Filesystem::answer_open(fuse_req_t request, Node& node, fuse_file_info& info) {
-    if (node.content == Content::events) {
+    if (node.content == Content::events || node.content == Content::control) {
         info.fh = ++last_handle_;
-        info.direct_io = 1;  // it grows: the kernel must not remember where it ended
+        info.direct_io = 1;  // it changes: the kernel must not remember what it was, nor where it ended
+    }
+    if (node.content == Content::events) {
         event_readers_[info.fh] = events_.open();
-    } else {
+    } else if (node.content == Content::driver || node.content == Content::attribute) {
         info.keep_cache = 1;  // we say when the content changes
     }
-    if (node.content == Content::driver) {
+    if (node.content == Content::driver || node.content == Content::attribute) {
         ++open_files_[node.inode].handles;
     }
     if (fuse_reply_open(request, &info) == -ENOENT) {
         event_readers_.erase(info.fh);
+        control_handles_.erase(info.fh);
     }
 }
 
 void Filesystem::release(fuse_req_t request, std::uint64_t inode, const fuse_file_info& info) {
     event_readers_.erase(info.fh);
+    control_handles_.erase(info.fh);
     // One that was opened with a predecessor was not counted; then the cache goes early, and comes back if needed.
     if (const auto file = open_files_.find(inode); file != open_files_.end() && file->second.handles-- <= 1) {
         open_files_.erase(file);
@@ -77,6 +87,17 @@ void Filesystem::read(fuse_req_t request, std::uint64_t inode, std::size_t size,
         }
         case Content::driver:
             read_driver_file(request, *node, size, offset, (info.flags & O_DIRECT) != 0);
+            break;
+        case Content::control:
+            read_control(request, *node, size, offset, info.fh);
+            break;
+        case Content::attribute:
+            read_attribute_file(request, *node, size, offset);
+            break;
+        case Content::controls:
+        case Content::view:
+        case Content::link:
+            fuse_reply_err(request, EISDIR);
             break;
     }
 }
@@ -126,8 +147,11 @@ void Filesystem::when_started(std::function<void()> work) {
 
 // What was read of it is not what the device has.
 void Filesystem::forget_content(const Node& node) {
-    if (const auto file = open_files_.find(node.inode); file != open_files_.end() && file->second.cache != nullptr) {
-        file->second.cache->clear();
+    if (const auto file = open_files_.find(node.inode); file != open_files_.end()) {
+        file->second.attribute.reset();
+        if (file->second.cache != nullptr) {
+            file->second.cache->clear();
+        }
     }
 }
 
@@ -287,10 +311,13 @@ void Filesystem::read_events(fuse_req_t request, std::size_t size, std::uint64_t
 void Filesystem::poll(fuse_req_t request, std::uint64_t inode, const fuse_file_info& info, fuse_pollhandle* handle) {
     const Node* node = tree_.find(inode);
     unsigned ready = POLLIN;
-    if (node != nullptr && node->content == Content::events) {
+    if (node != nullptr && (node->content == Content::events || node->content == Content::control)) {
         const auto reader = event_readers_.find(info.fh);
         if (reader != event_readers_.end() && reader->second.at_end(events_)) {
             ready = 0;
+        }
+        if (node->content == Content::control) {
+            ready = control_ready(*node, info.fh);
         }
         if (pollers_.size() >= poll_handle_count) {
             wake_pollers();  // they look, find nothing, and come back
@@ -325,11 +352,29 @@ void Filesystem::device_started(const DriverTraits& traits) {
         }
         notifier_->inode_changed(root_inode, false);
     }
+    attributes_ = traits.attributes;
+    set_up_own_folder(controls_name, Content::controls, traits.controls);
+    set_up_own_folder(tracks_name, Content::view, traits.tracks);
     if (on_state) {
         on_state(nullptr);
     }
+    // What the kernel has seen of it, with a predecessor, is followed from now on.
+    if (const Node* view = tracks_folder(); view != nullptr && view->noted) {
+        want_tracks();
+    }
     for (const auto& work : std::exchange(waiting_for_start_, {})) {
         work();
+    }
+}
+
+void Filesystem::set_up_own_folder(std::string_view name, Content content, bool wanted) {
+    Node* there = Tree::child(tree_.root(), name);
+    if (there != nullptr && there->content != content) {
+        log::warning("there is no " + std::string(name) + "/: the device has something of that name");
+    } else if (wanted) {
+        (void)tree_.add_own(tree_.root(), name, Kind::directory, content);
+    } else if (there != nullptr) {
+        take_out(*there);
     }
 }
 

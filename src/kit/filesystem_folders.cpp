@@ -41,7 +41,7 @@ void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_
         fuse_reply_err(request, ESTALE);
         return;
     }
-    if (folder->listed == Listed::yes) {
+    if (is_known(*folder)) {
         answer_folder(request, *folder, size, offset, plus);
         return;
     }
@@ -56,7 +56,7 @@ void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_
             return true;
         }
         Node* at = tree_.find(inode);
-        if (error == nullptr && at != nullptr && at->listed != Listed::yes) {
+        if (error == nullptr && at != nullptr && !is_known(*at)) {
             return false;
         }
         finish(id);
@@ -101,9 +101,10 @@ void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t siz
         room = add(folder.parent != nullptr ? *folder.parent : folder, "..", parent_offset);
     }
     for (auto at = folder.children.upper_bound(offset); room && at != folder.children.end(); ++at) {
-        room = add(*at->second, at->second->name.c_str(), at->first);
+        Node& node = tree_.resolved(*at->second);
+        room = add(node, at->second->name.c_str(), at->first);
         if (room && plus) {
-            referenced.push_back(at->second);
+            referenced.push_back(&node);
         }
     }
     // With the attributes the kernel takes a reference to each entry, but not to "." and "..".
@@ -117,7 +118,17 @@ void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t siz
     }
 }
 
+bool Filesystem::is_known(const Node& folder) const {
+    return folder.content == Content::view ? tracks_.presentable() : folder.listed == Listed::yes;
+}
+
 void Filesystem::await_folder(Node& folder, FolderWaiter waiter) {
+    if (folder.content == Content::view) {
+        Node* view = tracks_folder();
+        folder_waiters_[view != nullptr ? view->inode : folder.inode].push_back(std::move(waiter));
+        when_started([this] { want_tracks(); });
+        return;
+    }
     folder_waiters_[folder.inode].push_back(std::move(waiter));
     want_listing(folder);
 }
@@ -129,14 +140,14 @@ void Filesystem::when_listed(std::uint64_t inode, const Done& done) {
         done(&error);
         return;
     }
-    if (folder->listed == Listed::yes) {
+    if (is_known(*folder)) {
         done(nullptr);
         return;
     }
     await_folder(*folder, [this, inode, done](const Error* error) {
         const Node* at = tree_.find(inode);
         const Error gone = fail(ENOENT, "folder", "it is not on the device any more");
-        if (error == nullptr && at != nullptr && at->listed != Listed::yes) {
+        if (error == nullptr && at != nullptr && !is_known(*at)) {
             return false;
         }
         done(error != nullptr ? error : (at == nullptr ? &gone : nullptr));
@@ -170,13 +181,17 @@ void Filesystem::when_bound(Node& node, const Done& done) {
     });
 }
 
-void Filesystem::want_listing(Node& folder, unsigned attempt) {
-    if (folder.listed != Listed::no) {
+void Filesystem::want_listing(Node& folder, unsigned attempt, Priority priority) {
+    if (folder.listed != Listed::no || folder.content == Content::view) {
         return;
     }
     folder.listed = Listed::running;
     ++folder.listings;
-    when_bound(folder, [this, inode = folder.inode, attempt](const Error* error) {
+    if (folder.content == Content::controls) {
+        list_controls(folder.inode);
+        return;
+    }
+    when_bound(folder, [this, inode = folder.inode, attempt, priority](const Error* error) {
         Node* at = tree_.find(inode);
         if (at == nullptr || at->listed != Listed::running) {
             return;
@@ -185,7 +200,7 @@ void Filesystem::want_listing(Node& folder, unsigned attempt) {
             const Error copy = *error;
             listing_ended(*at, &copy);
         } else {
-            list_part(inode, {at->key, attempt, at->listings}, 0, Priority::metadata);
+            list_part(inode, {at->key, attempt, at->listings}, 0, priority);
         }
     });
 }
@@ -246,6 +261,7 @@ void Filesystem::listing_ended(Node& folder, const Error* error) {
         }
     }
     resume_waiting(folder.inode, error);
+    go_on_with_tracks();
 }
 
 void Filesystem::resume_waiting(std::uint64_t folder, const Error* error) {
@@ -288,6 +304,11 @@ void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
         forget_content(*change->node);
         notifier_->inode_changed(change->node->inode, true);
     }
+    if (change->appeared && change->node->kind == Kind::directory) {
+        tracks_.look_into(change->node->inode);
+    } else if (change->appeared || change->content_changed) {
+        attributes_changed(change->node->inode);
+    }
 }
 
 void Filesystem::take_out(Node& node) {
@@ -303,6 +324,7 @@ void Filesystem::device_added(Key key, const Entry& entry) {
     if (folder != nullptr && folder->kind == Kind::directory && folder->listed != Listed::no) {
         take_in(*folder, entry, true);
         resume_waiting(folder->inode, nullptr);
+        go_on_with_tracks();
     }
 }
 
@@ -320,6 +342,8 @@ void Filesystem::device_changed(const Entry& entry) {
         // The same size and time, and yet the device says that it changed.
         forget_content(*node);
         notifier_->inode_changed(node->inode, true);
+        attributes_changed(node->inode);
+        go_on_with_tracks();
     }
 }
 

@@ -32,7 +32,32 @@ std::uint64_t path_hash(std::uint64_t parent, std::string_view name) {
 
 NodeNote note_of(const Node& node) {
     return {node.inode, node.parent->inode, node.name,     node.device_name, node.identity,
-            node.kind,  node.size,          node.modified, node.written};
+            node.kind,  node.size,          node.modified, node.written,     node.content};
+}
+
+// What a successor has to be told of: its place, or what its content is, is not known beforehand. Links have no inode
+// that the kernel would know.
+bool is_noted(const Node& node) {
+    return node.content != Content::text && node.content != Content::events && node.content != Content::link;
+}
+
+// Where such an entry may lie.
+bool may_lie_in(const Node& folder, Content content) {
+    const bool in_root = folder.inode == root_inode;
+    switch (content) {
+        case Content::driver:
+            return folder.content == Content::driver;
+        case Content::controls:
+            return in_root;
+        case Content::control:
+            return folder.content == Content::controls;
+        case Content::view:
+            return in_root || folder.content == Content::view;
+        case Content::attribute:
+            return folder.content == Content::view;
+        default:
+            return false;
+    }
 }
 
 bool lies_below(const Node& node, const Node& ancestor) {
@@ -253,10 +278,56 @@ void Tree::was_not_written(Node& node) {
     }
 }
 
-Node& Tree::add_own(std::string_view name, Content content) {
-    Node& node = create(root(), std::string(name));
+Node& Tree::add_own(Node& folder, std::string_view name, Kind kind, Content content) {
+    const auto mine = [&](const std::string& candidate) {
+        Node* there = child(folder, candidate);
+        return there != nullptr && there->content == content && there->kind == kind ? there : nullptr;
+    };
+    std::string chosen = unique_name(safe_name(name), [&](const std::string& candidate) {
+        return child(folder, candidate) != nullptr && mine(candidate) == nullptr;
+    });
+    if (Node* there = mine(chosen)) {
+        return *there;
+    }
+    Node& node = create(folder, std::move(chosen));
+    node.kind = kind;
     node.content = content;
     return node;
+}
+
+Node& Tree::add_link(Node& folder, std::string_view name, Node& target) {
+    Node& node = create(folder, unique_name(safe_name(name), [&](const std::string& candidate) {
+                            return child(folder, candidate) != nullptr;
+                        }));
+    node.content = Content::link;
+    node.kind = target.kind;
+    node.target = target.inode;
+    target.links.push_back(node.inode);
+    return node;
+}
+
+Node& Tree::resolved(Node& node) {
+    Node* target = node.content == Content::link ? find(node.target) : nullptr;
+    return target != nullptr ? *target : node;
+}
+
+// A link that goes, and the links to what goes.
+void Tree::unlink(Node& node) {
+    if (node.content == Content::link) {
+        if (Node* target = find(node.target)) {
+            std::erase(target->links, node.inode);
+        }
+    }
+    for (const std::uint64_t inode : std::exchange(node.links, {})) {
+        Node* link = find(inode);
+        if (link != nullptr && link->parent != nullptr) {
+            if (link_goes) {
+                link_goes(*link);
+            }
+            detach(*link);
+            drop_if_unused(*link);
+        }
+    }
 }
 
 void Tree::remove(Node& top) {
@@ -271,6 +342,7 @@ void Tree::remove(Node& top) {
     for (auto at = doomed.rbegin(); at != doomed.rend(); ++at) {
         Node& node = **at;
         detach(node);
+        unlink(node);
         if (node.content == Content::driver && node.bound) {
             by_key_.erase(node.key);
         }
@@ -300,7 +372,7 @@ void Tree::reference(Node& node) {
 }
 
 void Tree::note(Node& node) {
-    if (observer_ == nullptr || node.parent == nullptr || node.content != Content::driver) {
+    if (observer_ == nullptr || node.parent == nullptr || !is_noted(node)) {
         return;
     }
     node.noted = true;
@@ -336,7 +408,8 @@ std::size_t Tree::restore(std::vector<NodeNote> notes) {
         for (auto at = begin; at != end; ++at) {
             NodeNote& note = *at->second;
             const bool valid = note.inode >= first_inode && note.inode <= inode_mask && find(note.inode) == nullptr &&
-                               note.name == safe_name(note.name) && child(folder, note.name) == nullptr;
+                               note.name == safe_name(note.name) && child(folder, note.name) == nullptr &&
+                               may_lie_in(folder, note.content);
             if (!valid) {
                 continue;
             }
@@ -349,7 +422,9 @@ std::size_t Tree::restore(std::vector<NodeNote> notes) {
             node->size = note.size;
             node->modified = note.modified;
             node->written = note.written;
-            node->bound = false;
+            node->content = note.content;
+            // What is the kit's own is found by its name alone.
+            node->bound = note.content != Content::driver;
             // How many references the kernel has is not known, and does not matter: it drops all of them at once.
             node->lookups = 1;
             node->noted = true;
