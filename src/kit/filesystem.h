@@ -72,6 +72,8 @@ class Filesystem : public DeviceEvents {
 
     // Answers EINTR to the requests that were interrupted meanwhile; call it after each Session::serve().
     void answer_interrupted();
+    // What time alone brings about; call it several times a second.
+    void look_at_clock();
 
     void device_started(const DriverTraits& traits) override;
     void device_failed(const Error& error) override;
@@ -281,6 +283,7 @@ class Filesystem : public DeviceEvents {
     // filesystem_tracks.cpp
     Node* tracks_folder();
     void want_tracks();
+    void look_again_at_tracks();
     void go_on_with_tracks();
     void track_step_done();
     void look_for_tracks(std::uint64_t folder);
@@ -339,6 +342,7 @@ class Filesystem : public DeviceEvents {
     Tree tree_;
     std::unordered_map<std::uint64_t, OpenFile> open_files_;
     std::unordered_map<std::uint64_t, std::vector<FolderWaiter>> folder_waiters_;
+    std::unordered_map<std::uint64_t, JobId> listing_jobs_;  // of the next part, by inode
     std::unordered_map<PendingId, Pending> pending_;
     std::vector<fuse_req_t> interrupted_;
     PendingId last_pending_ = 0;

@@ -131,6 +131,10 @@ void Filesystem::await_folder(Node& folder, FolderWaiter waiter) {
     }
     folder_waiters_[folder.inode].push_back(std::move(waiter));
     want_listing(folder);
+    // It may be listed already for tracks/, behind all others.
+    if (const auto job = listing_jobs_.find(folder.inode); job != listing_jobs_.end()) {
+        queue_.hurry(job->second, Priority::metadata);
+    }
 }
 
 void Filesystem::when_listed(std::uint64_t inode, const Done& done) {
@@ -206,7 +210,7 @@ void Filesystem::want_listing(Node& folder, unsigned attempt, Priority priority)
 }
 
 void Filesystem::list_part(std::uint64_t folder, Attempt attempt, std::uint64_t cursor, Priority priority) {
-    queue_.add(priority, [this, folder, attempt, cursor](Driver& driver) {
+    listing_jobs_[folder] = queue_.add(priority, [this, folder, attempt, cursor](Driver& driver) {
         mailbox_.post([this, folder, attempt, cursor, part = driver.list(attempt.key, cursor)]() mutable {
             listed_part(folder, attempt, cursor, std::move(part));
         });
@@ -248,6 +252,7 @@ void Filesystem::listed_part(std::uint64_t inode, Attempt attempt, std::uint64_t
 
 void Filesystem::listing_ended(Node& folder, const Error* error) {
     folder.listed = error == nullptr ? Listed::yes : Listed::no;
+    listing_jobs_.erase(folder.inode);
     if (error == nullptr) {
         // What an earlier listing had and this one has not is gone.
         std::vector<Node*> gone;
@@ -312,7 +317,12 @@ void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
 }
 
 void Filesystem::take_out(Node& node) {
-    if (node.parent != nullptr) {
+    if (node.content == Content::link && node.parent != nullptr) {
+        // The file itself is still there.
+        notifier_->name_changed(node.parent->inode, node.name);
+        notifier_->inode_changed(node.parent->inode, true);
+        notifier_->inode_changed(node.target, false);
+    } else if (node.parent != nullptr) {
         notifier_->removed(node.parent->inode, node.inode, node.name);
         notifier_->inode_changed(node.parent->inode, true);
     }

@@ -24,6 +24,23 @@ void Filesystem::want_tracks() {
     }
 }
 
+// What the kernel knows from a predecessor may have changed meanwhile. It is made anew when somebody looks again, not
+// now: it may be what the predecessor has died of.
+void Filesystem::look_again_at_tracks() {
+    std::vector<const Node*> folders = {tracks_folder()};
+    while (!folders.empty()) {
+        const Node* folder = folders.back();
+        folders.pop_back();
+        if (folder == nullptr || !folder->noted) {
+            continue;
+        }
+        notifier_->inode_changed(folder->inode, true);
+        for (const auto& [inode, child] : folder->children) {
+            folders.push_back(child);
+        }
+    }
+}
+
 void Filesystem::go_on_with_tracks() {
     Node* view = tracks_folder();
     if (tracks_.state == TrackView::State::idle || view == nullptr) {
@@ -89,10 +106,26 @@ void Filesystem::look_for_tracks(std::uint64_t inode) {
         done(&gone);
         return;
     }
-    if (folder->listed == Listed::no) {
-        want_listing(*folder, 0, Priority::ahead);
+    if (is_known(*folder)) {
+        done(nullptr);
+        return;
     }
-    when_listed(inode, done);
+    folder_waiters_[inode].push_back([this, inode, done](const Error* error) {
+        const Node* at = tree_.find(inode);
+        if (error == nullptr && at != nullptr && !is_known(*at)) {
+            return false;
+        }
+        done(error);
+        return true;
+    });
+    want_listing(*folder, 0, Priority::ahead);
+}
+
+void Filesystem::look_at_clock() {
+    const Node* view = tracks_.state == TrackView::State::building && tracks_.presentable() ? tracks_folder() : nullptr;
+    if (view != nullptr) {
+        resume_waiting(view->inode, nullptr);
+    }
 }
 
 void Filesystem::place_track(std::uint64_t inode, const std::vector<Attribute>& attributes) {

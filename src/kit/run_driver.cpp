@@ -186,6 +186,7 @@ Result<void> Worker::serve() {
     while (true) {
         vault_->header().heartbeat.fetch_add(1, std::memory_order_relaxed);
         session_->go_on_with_trial();
+        filesystem_->look_at_clock();
         std::array<pollfd, 3> ready = {{{channel_.fd(), POLLIN, 0},
                                         {mailbox_->fd(), POLLIN, 0},
                                         {session_->can_take() ? session_->fd() : -1, POLLIN, 0}}};

@@ -46,6 +46,10 @@ enum class Content : std::uint8_t {
 // How far a folder is known. unlisted: its entries, if any, may be out of date or incomplete; ask before saying "no".
 enum class Listed : std::uint8_t { no, running, yes };
 
+// Inodes 1 and 2 serve as the readdir offsets of "." and "..", and offsets must fit a signed 64-bit number.
+inline constexpr std::uint64_t first_inode = 16;
+inline constexpr std::uint64_t inode_mask = (std::uint64_t{1} << 62U) - 1;
+
 // What a successor has to know of an entry.
 struct NodeNote {
     std::uint64_t inode = 0;
@@ -171,6 +175,7 @@ class Tree {
     static void detach(Node& node);
     void unlink(Node& node);
     void drop_if_unused(Node& node);
+    [[nodiscard]] static NodeNote note_of(const Node& node);
     void note(Node& node);
     void take_back(Node& node);
 
