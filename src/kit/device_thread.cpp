@@ -54,6 +54,15 @@ class DeviceThread::DriverHost : public Host {
     void list_again(Key folder) override {
         mailbox_.post([&events = events_, folder] { events.device_list_again(folder); });
     }
+    void control_changed(const std::string& name) override {
+        mailbox_.post([&events = events_, name] { events.device_control_changed(name); });
+    }
+    void controls_changed() override {
+        mailbox_.post([&events = events_] { events.device_controls_changed(); });
+    }
+    void attributes_changed(Key file) override {
+        mailbox_.post([&events = events_, file] { events.device_attributes_changed(file); });
+    }
     void describe(std::string json) override {
         mailbox_.post([&events = events_, json = std::move(json)] { events.device_described(json); });
     }
@@ -117,7 +126,9 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create, cons
         mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });
         return;
     }
-    const DriverTraits traits{driver->read_size(), driver->writer() != nullptr};
+    Attributes* attributes = driver->attributes();
+    const DriverTraits traits{driver->read_size(), driver->writer() != nullptr, driver->controls() != nullptr,
+                              attributes != nullptr, attributes != nullptr && attributes->makes_tracks()};
     mailbox_.post([&events = events_, traits] { events.device_started(traits); });
     const auto served = serve(**backend, *driver);
     if (served) {

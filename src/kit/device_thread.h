@@ -22,6 +22,9 @@ namespace plugfs::kit {
 struct DriverTraits {
     std::size_t read_size = 0;
     bool writable = false;
+    bool controls = false;
+    bool attributes = false;
+    bool tracks = false;
 };
 
 // What the FUSE thread wants to hear; all functions are called there.
@@ -35,6 +38,9 @@ class DeviceEvents {
     virtual void device_removed(Key key) = 0;
     virtual void device_changed(const Entry& entry) = 0;
     virtual void device_list_again(Key folder) = 0;
+    virtual void device_control_changed(const std::string& name) = 0;
+    virtual void device_controls_changed() = 0;
+    virtual void device_attributes_changed(Key file) = 0;
     virtual void device_described(std::string json) = 0;
     virtual void device_event(const std::string& json) = 0;
     virtual void device_noted(const std::string& text) = 0;

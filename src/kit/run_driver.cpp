@@ -206,6 +206,7 @@ Result<void> Worker::serve() {
         if (session_->fails_everything() && !std::exchange(said_failing_, true)) {
             (void)channel_.send({{"type", "failing"}});
         }
+        filesystem_->look_at_clock();
         std::array<pollfd, 3> ready = {{{channel_.fd(), POLLIN, 0},
                                         {mailbox_->fd(), POLLIN, 0},
                                         {session_->can_take() ? session_->fd() : -1, POLLIN, 0}}};

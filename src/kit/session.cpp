@@ -29,6 +29,22 @@ std::uint64_t unique_of(std::span<const std::byte> request) {
 constexpr std::int32_t notify_resend = 7;
 constexpr std::uint32_t has_resend = 1U << 7U;
 
+// libfuse 3.14 does not know the flag: no file here has privileges (set-user-ID, capabilities) that a write would have
+// to take away. Without it the kernel asks for the attribute security.capability before every write(2).
+void promise_no_privileges(std::span<const std::byte> init, std::span<std::byte> reply) {
+    constexpr std::size_t offered_offset = sizeof(fuse_in_header) + offsetof(fuse_init_in, flags);
+    constexpr std::size_t wanted_offset = sizeof(fuse_out_header) + offsetof(fuse_init_out, flags);
+    std::uint32_t offered = 0;
+    std::uint32_t wanted = 0;
+    if (init.size() < offered_offset + sizeof offered || reply.size() < wanted_offset + sizeof wanted) {
+        return;
+    }
+    std::memcpy(&offered, init.data() + offered_offset, sizeof offered);
+    std::memcpy(&wanted, reply.data() + wanted_offset, sizeof wanted);
+    wanted |= offered & FUSE_HANDLE_KILLPRIV_V2;
+    std::memcpy(reply.data() + wanted_offset, &wanted, sizeof wanted);
+}
+
 bool kernel_can_resend(std::span<const std::byte> init) {
     constexpr std::size_t flags2_offset = sizeof(fuse_in_header) + (4 * sizeof(std::uint32_t));
     std::uint32_t flags2 = 0;
@@ -265,6 +281,7 @@ ssize_t Session::write_init_reply(const iovec* parts, int count) {
         reply.insert(reply.end(), bytes, bytes + parts[i].iov_len);
     }
     auto& vault = vault_.header();
+    promise_no_privileges(vault.init_request, reply);
     if (reply.size() > init_capacity) {
         init_error_ = EPROTO;
     } else if (const auto recorded = vault.init_reply_length.load(std::memory_order_acquire); recorded != 0) {

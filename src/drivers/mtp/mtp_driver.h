@@ -11,10 +11,13 @@
 #pragma once
 
 #include "drivers/mtp/catalogue.h"
+#include "drivers/mtp/device_controls.h"
 #include "drivers/mtp/moves.h"
+#include "drivers/mtp/object_attributes.h"
 #include "drivers/mtp/object_lister.h"
 #include "drivers/mtp/object_reader.h"
 #include "drivers/mtp/object_sender.h"
+#include "drivers/mtp/playlists.h"
 #include "drivers/mtp/storages.h"
 #include "drivers/mtp/uploads.h"
 
@@ -64,6 +67,8 @@ class MtpDriver : public Driver, private Writer {
     [[nodiscard]] std::size_t read_size() const override;
     void stop() override;
     [[nodiscard]] Writer* writer() override;
+    [[nodiscard]] Controls* controls() override;
+    [[nodiscard]] Attributes* attributes() override { return attributes_.get(); }
 
   private:
     // Writer
@@ -187,12 +192,27 @@ class MtpDriver : public Driver, private Writer {
     // Removes what has that name, unless it is `keep`.
     Result<void> clear_away(const Place& place, const std::string& name, std::uint32_t keep);
 
+    // mtp_library.cpp
+    void set_up_library();
+    // Pictures of albums that were found after their tracks had been asked about.
+    void look_for_covers();
+    // Where an object lies, as seen from a folder beside storage/: "../storage/Card/Music/a.mp3"; "" if it is not
+    // known.
+    std::string path_of(std::uint32_t handle);
+    // The object at such a path. ENOENT: there is none; EINVAL: it is no such path.
+    Result<Catalogue::Object> object_at(const std::string& path);
+
+    // mtp_playlists.cpp
+    void set_up_playlists();
+    Result<std::uint32_t> make_playlist(const std::string& filename);
+
     // mtp_events.cpp
     void work_off_events();
     void handle_event(const Event& event);
     void object_added(const Event& event);
     void object_removed(std::uint32_t handle);
     void object_changed(std::uint32_t handle);
+    void references_changed(std::uint32_t handle);
     [[nodiscard]] Key folder_of(const ObjectInfo& object) const;
     void report(const Event& event, const std::string& name);
     void refresh_storages();
@@ -209,6 +229,11 @@ class MtpDriver : public Driver, private Writer {
     std::unique_ptr<ObjectReader> reader_;
     std::unique_ptr<ObjectSender> sender_;
     std::unique_ptr<Uploads> uploads_;
+    std::unique_ptr<DeviceControls> controls_;
+    std::unique_ptr<AlbumCovers> covers_;
+    std::unique_ptr<ObjectAttributes> attributes_;
+    std::unique_ptr<Playlists> playlists_;
+    std::unique_ptr<Writer> writer_;          // of objects and of playlists
     std::map<std::uint32_t, Key> leftovers_;  // handles of interrupted transfers, and their folders; bounded
     std::set<std::uint32_t> stuck_;           // those that could not be finished: shown as they are
     struct Edit {

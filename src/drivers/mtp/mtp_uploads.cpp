@@ -313,7 +313,7 @@ void MtpDriver::find_uploads() {
     auto& spool = host_.spool();
     for (const Spool::Id id : spool.files()) {
         const auto bytes = spool.note(id);
-        if (bytes && is_move_note(*bytes)) {
+        if (bytes && (is_move_note(*bytes) || decode_playlist_note(*bytes))) {
             continue;
         }
         auto note = bytes ? decode_note(*bytes) : Result<UploadNote>(bytes.error());

@@ -22,7 +22,7 @@ Writer* MtpDriver::writer() {
         !storages.empty() && std::all_of(storages.begin(), storages.end(), [](const auto& storage) {
             return storage.info.access_capability != read_write;
         });
-    return sender_->able() && !all_read_only ? this : nullptr;
+    return sender_->able() && !all_read_only ? writer_.get() : nullptr;
 }
 
 void MtpDriver::note_failure(const Error& error) {

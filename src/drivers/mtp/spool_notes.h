@@ -14,6 +14,7 @@ namespace plugfs::mtp {
 
 inline constexpr std::uint8_t upload_note = 1;
 inline constexpr std::uint8_t move_note = 2;
+inline constexpr std::uint8_t playlist_note = 3;
 
 inline void put_text(ByteWriter& writer, const std::string& text) {
     writer.u16le(static_cast<std::uint16_t>(text.size()));

@@ -115,6 +115,20 @@ std::vector<std::uint32_t> ObjectStore::list(std::uint32_t storage_id, std::uint
     return handles;
 }
 
+std::uint32_t ObjectStore::find_path(std::uint32_t storage_id, const fs::path& path) {
+    std::uint32_t at = 0;
+    for (const auto& name : path) {
+        const auto handles = list(storage_id, at);
+        const auto found = std::find_if(handles.begin(), handles.end(),
+                                        [&](std::uint32_t handle) { return objects_.at(handle).name == name; });
+        if (found == handles.end()) {
+            return 0;
+        }
+        at = *found;
+    }
+    return at;
+}
+
 const StoredObject* ObjectStore::find(std::uint32_t handle) {
     const auto found = objects_.find(handle);
     return found != objects_.end() && refresh(found->second) ? &found->second : nullptr;
