@@ -1,0 +1,239 @@
+// ClusterVolume: reading, and what every operation needs.
+
+#include "drivers/storage/cluster/cluster_volume.h"
+
+#include <algorithm>
+#include <ctime>
+
+namespace plugfs::storage {
+
+namespace {
+
+constexpr std::size_t part_limit = 256;  // entries of one list() call
+constexpr unsigned step_limit = 512;
+
+// Errors that an operation is answered with before it has changed anything.
+bool harmless(int code) {
+    constexpr int codes[] = {ENOSPC, EEXIST, EINVAL, ENAMETOOLONG, ENOTEMPTY, EISDIR,  ENOTDIR,
+                             EACCES, EROFS,  ESTALE, EFBIG,        ENOENT,    ENOTSUP, ENFILE};
+    return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
+}
+
+}  // namespace
+
+ClusterVolume::ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptions& options, VolumeReport report)
+    : device_(device),
+      heap_(std::move(parts.heap)),
+      slots_(std::move(parts.slots)),
+      format_(std::move(parts.format)),
+      folders_(std::move(parts.root)),
+      info_(std::move(parts.info)),
+      read_only_because_(std::move(parts.read_only_because)),
+      options_(options),
+      report_(std::move(report)),
+      was_marked_(parts.marked) {
+    if (read_only_because_.empty() && !device.writable()) {
+        read_only_because_ = "the medium is write-protected";
+    } else if (read_only_because_.empty() && options.read_only) {
+        read_only_because_ = "it was asked for";
+    }
+}
+
+void ClusterVolume::damaged(const std::string& what) {
+    if (damage_seen_) {
+        return;
+    }
+    damage_seen_ = true;
+    if (read_only_because_.empty()) {
+        read_only_because_ = "the file system is damaged: " + what;
+    }
+    report_(LogLevel::error, info_.type + " volume: damaged, not written to any more: " + what);
+}
+
+Error ClusterVolume::seen(const Error& error) {
+    if (error.code == EUCLEAN) {
+        damaged(error.stage + ": " + error.detail);
+    }
+    return error;
+}
+
+Error ClusterVolume::failed(const Error& error) {
+    if (!harmless(error.code)) {
+        heap_->forget();
+        folders_.forget_indexes();
+    }
+    return seen(error);
+}
+
+Result<void> ClusterVolume::check_writable() const {
+    return read_only_because_.empty() ? Result<void>() : fail(EROFS, "volume", read_only_because_);
+}
+
+// Before the first write of each operation.
+Result<void> ClusterVolume::begin() {
+    if (marked_) {
+        return {};
+    }
+    if (!was_marked_) {
+        PLUGFS_TRY(format_->mark(true));
+        device_.order();
+    }
+    marked_ = true;
+    return {};
+}
+
+std::int64_t ClusterVolume::now() const {
+    return options_.now ? options_.now() : std::time(nullptr);
+}
+
+Result<Folder*> ClusterVolume::folder(Key key) {
+    if (Folder* known = folders_.by_key(key); known != nullptr) {
+        return known;
+    }
+    PLUGFS_ASSIGN(const Node found, node(key, false));
+    if (found.kind != Kind::directory) {
+        return fail(ENOTDIR, "key", std::to_string(key) + " is a file's");
+    }
+    const std::uint32_t first = found.content.first_cluster;
+    if (!heap_->table().valid(first)) {
+        return fail(EUCLEAN, "folder", "it begins at cluster " + std::to_string(first));
+    }
+    if (folders_.by_first_cluster(first) != nullptr) {
+        return fail(EUCLEAN, "folder", "cluster " + std::to_string(first) + " is another folder's, too");
+    }
+    return folders_.add(key, *found.folder, found.content);
+}
+
+Result<Node> ClusterVolume::node(Key key, bool named) {
+    PLUGFS_ASSIGN(const auto place, folders_.find(key));
+    return format_->at(*place.folder, place.slot, named);
+}
+
+Result<Node> ClusterVolume::file_to_change(Key key) {
+    PLUGFS_ASSIGN(Node found, node(key, false));
+    if (found.kind == Kind::directory) {
+        return fail(EISDIR, "key", std::to_string(key) + " is a folder's");
+    }
+    if (found.write_protected) {
+        return fail(EACCES, "file", "it has the read-only attribute");
+    }
+    return found;
+}
+
+Entry ClusterVolume::entry(const Node& node) {
+    Entry out;
+    out.key = Folders::key(*node.folder, node.slot);
+    out.name = node.shown_name;
+    out.kind = node.kind;
+    out.size = node.kind == Kind::file ? node.size : 0;
+    out.modified = node.modified;
+    return out;
+}
+
+Result<void> ClusterVolume::store(Node& node) {
+    const Slots before = node.raw;
+    const Slots changed = format_->update(node);
+    if (before.size() >= changed.size() && std::equal(changed.begin(), changed.end(), before.begin())) {
+        return {};
+    }
+    return slots_->write(*node.folder, node.slot, changed);
+}
+
+Result<Space> ClusterVolume::space() {
+    const auto count = heap_->allocator().count_free();
+    if (!count) {
+        return seen(count.error());
+    }
+    const std::uint64_t cluster_size = heap_->layout().cluster_size;
+    return Space{heap_->table().cluster_count() * cluster_size, *count * cluster_size};
+}
+
+Result<Listing> ClusterVolume::list(Key key, std::uint64_t cursor) {
+    const auto found = folder(key);
+    if (!found) {
+        return seen(found.error());
+    }
+    if (cursor > slots_->limit()) {
+        return fail(ESTALE, "cursor", std::to_string(cursor));
+    }
+    SlotReader reader(*slots_, **found, static_cast<std::uint32_t>(cursor));
+    Listing out;
+    for (unsigned steps = 0; out.entries.size() < part_limit && steps < step_limit; ++steps) {
+        auto step = format_->next(**found, reader);
+        if (!step) {
+            return seen(step.error());
+        }
+        if (step->end) {
+            return out;
+        }
+        if (step->node && !step->node->damage.empty()) {
+            damaged(step->node->damage);
+        }
+        if (step->node && step->node->state == Node::State::good) {
+            out.entries.push_back(entry(*step->node));
+        }
+    }
+    out.next = reader.position();
+    return out;
+}
+
+Result<std::size_t> ClusterVolume::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
+    const auto found = node(file, false);
+    if (!found) {
+        return seen(found.error());
+    }
+    if (found->kind == Kind::directory) {
+        return fail(EISDIR, "key", std::to_string(file) + " is a folder's");
+    }
+    if (offset >= found->size) {
+        return std::size_t{0};
+    }
+    out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), found->size - offset)));
+    const auto written = static_cast<std::size_t>(
+        std::min<std::uint64_t>(out.size(), found->valid > offset ? found->valid - offset : 0));
+    if (auto done = heap_->read(found->content, offset, out.first(written), BlockDevice::Use::data); !done) {
+        return seen(done.error());
+    }
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(written), out.end(), std::byte{});
+    return out.size();
+}
+
+Result<Entry> ClusterVolume::flush(Key file) {
+    auto found = node(file, true);
+    if (!found) {
+        return seen(found.error());
+    }
+    if (device_.writable()) {
+        PLUGFS_TRY(device_.flush());
+    }
+    return entry(*found);
+}
+
+Result<Entry> ClusterVolume::set_modified(Key key, std::int64_t seconds) {
+    PLUGFS_TRY(check_writable());
+    return finish([&]() -> Result<Entry> {
+        PLUGFS_ASSIGN(Node found, node(key, true));
+        PLUGFS_TRY(begin());
+        found.modified = seconds;
+        PLUGFS_TRY(store(found));
+        PLUGFS_ASSIGN(const Node stored, node(key, true));  // as it could be kept
+        return entry(stored);
+    }());
+}
+
+Result<void> ClusterVolume::settle() {
+    if (!device_.writable()) {
+        return {};
+    }
+    if (marked_ && read_only_because_.empty()) {
+        PLUGFS_TRY(format_->write_summary());
+        PLUGFS_TRY(device_.flush());
+        if (!was_marked_) {
+            PLUGFS_TRY(format_->mark(false));
+        }
+        marked_ = false;
+    }
+    return device_.flush();
+}
+
+}  // namespace plugfs::storage

@@ -1,0 +1,29 @@
+#include "drivers/storage/open_volume.h"
+
+#include "drivers/storage/exfat/boot_region.h"
+#include "drivers/storage/exfat/open_exfat.h"
+#include "drivers/storage/fat/boot_sector.h"
+#include "drivers/storage/fat/open_fat.h"
+#include "drivers/storage/foreign_types.h"
+
+#include <array>
+
+namespace plugfs::storage {
+
+Result<std::unique_ptr<Volume>> open_volume(BlockDevice& device, const VolumeOptions& options, VolumeReport report) {
+    std::array<std::byte, 512> sector{};
+    PLUGFS_TRY(device.read(0, sector, BlockDevice::Use::metadata));
+    // What others have put there last counts: many leave an old boot sector in place.
+    if (const auto type = foreign_type(device); !type.empty()) {
+        return fail(ENOTSUP, "file system", type + " is not supported");
+    }
+    if (fat::looks_like_fat(sector)) {
+        return fat::open_fat(device, options, report);
+    }
+    if (exfat::looks_like_exfat(device)) {
+        return exfat::open_exfat(device, options, report);
+    }
+    return fail(ENOTSUP, "file system", "not known");
+}
+
+}  // namespace plugfs::storage

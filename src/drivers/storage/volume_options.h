@@ -1,0 +1,19 @@
+// How a volume is to be served.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace plugfs::storage {
+
+struct VolumeOptions {
+    bool read_only = false;
+    // Minutes that local time is ahead of UTC: FAT has local times, exFAT says so with each time that is set.
+    int utc_offset = 0;
+    // What the bytes of FAT's short names mean: 437 or 850.
+    unsigned code_page = 437;
+    // Seconds since 1970-01-01 UTC; not given: the clock's.
+    std::function<std::int64_t()> now = nullptr;
+};
+
+}  // namespace plugfs::storage
