@@ -39,6 +39,15 @@ ClusterVolume::ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptio
     }
 }
 
+Result<std::unique_ptr<Volume>> ClusterVolume::create(BlockDevice& device, Parts parts, const VolumeOptions& options,
+                                                      VolumeReport report) {
+    std::unique_ptr<ClusterVolume> volume(new ClusterVolume(device, std::move(parts), options, std::move(report)));
+    if (volume->was_marked_ && volume->read_only_because_.empty()) {
+        PLUGFS_TRY(volume->complete_move());
+    }
+    return std::unique_ptr<Volume>(std::move(volume));
+}
+
 void ClusterVolume::damaged(const std::string& what) {
     if (damage_seen_) {
         return;

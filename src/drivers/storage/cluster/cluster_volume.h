@@ -24,7 +24,9 @@ class ClusterVolume : public Volume {
         std::string read_only_because;
         bool marked = false;  // as being changed, by somebody before
     };
-    ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptions& options, VolumeReport report);
+    // Completes what a MoveNote says first, if the volume can be written to.
+    [[nodiscard]] static Result<std::unique_ptr<Volume>> create(BlockDevice& device, Parts parts,
+                                                                const VolumeOptions& options, VolumeReport report);
 
     [[nodiscard]] const VolumeInfo& info() const override { return info_; }
     [[nodiscard]] const std::string& read_only_because() const override { return read_only_because_; }
@@ -42,6 +44,8 @@ class ClusterVolume : public Volume {
     [[nodiscard]] Result<void> settle() override;
 
   private:
+    ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptions& options, VolumeReport report);
+
     using Slots = std::vector<std::byte>;
 
     // cluster_volume.cpp: what every operation needs.
@@ -91,10 +95,18 @@ class ClusterVolume : public Volume {
                                           std::optional<Key> replaced);
     [[nodiscard]] Result<Entry> move(Node& source, Folder& target, const std::u16string& name);
     [[nodiscard]] Result<bool> move_beside(const Node& source, Node& moved);
+    [[nodiscard]] Result<bool> copy(const Node& source, Content& content);
+    [[nodiscard]] Result<void> drop_copied(const Node& source);
+    [[nodiscard]] Result<void> move_away(const Node& source, Node& moved);
     [[nodiscard]] Result<Entry> replace(Node& source, Node& target);
     [[nodiscard]] Result<void> switch_over(const Node& source, Node& result);
     [[nodiscard]] Result<Unit> unit_without(const Node& source);
     [[nodiscard]] Result<void> erase_rest(const Node& source);
+
+    // cluster_volume_moves.cpp: entries that are in two places for a moment.
+    [[nodiscard]] Result<void> note_move(const Node& source, const Node& moved);
+    [[nodiscard]] Result<void> complete_move();
+    [[nodiscard]] Result<std::optional<std::uint32_t>> cluster_at(std::uint64_t offset);
 
     // cluster_volume_writing.cpp
     [[nodiscard]] Result<void> do_write(Key key, std::uint64_t offset, std::span<const std::byte> bytes);

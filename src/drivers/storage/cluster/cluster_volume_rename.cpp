@@ -10,6 +10,13 @@
 
 namespace plugfs::storage {
 
+namespace {
+
+// Files up to this size are copied when their entry cannot be moved at once.
+constexpr std::uint64_t copy_limit = std::uint64_t{1} << 20U;
+
+}  // namespace
+
 Result<Entry> ClusterVolume::rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) {
     PLUGFS_TRY(check_writable());
     return finish(do_rename(entry, folder, name, replaced));
@@ -52,14 +59,7 @@ Result<Entry> ClusterVolume::move(Node& source, Folder& target, const std::u16st
     Folder* const own =
         source.kind == Kind::directory ? folders_.by_key(Folders::key(*source.folder, source.slot)) : nullptr;
     if (!done) {
-        PLUGFS_ASSIGN(const Slots slots, format_->encode(moved, *target.index));
-        PLUGFS_ASSIGN(const std::uint32_t first, reserve(target, moved.slot_count));
-        PLUGFS_TRY(insert(moved, slots, first));
-        if (source.kind == Kind::directory && source.folder != &target) {
-            PLUGFS_TRY(format_->folder_moved(moved));
-        }
-        device_.order();
-        PLUGFS_TRY(erase(source));
+        PLUGFS_TRY(move_away(source, moved));
     } else if (moved.slot != source.slot) {
         Folders::retire(target, source.slot);
     }
@@ -68,6 +68,51 @@ Result<Entry> ClusterVolume::move(Node& source, Folder& target, const std::u16st
     }
     PLUGFS_ASSIGN(const Node stored, format_->at(target, moved.slot, true));
     return entry(stored);
+}
+
+// To another unit: the new entry first, with clusters of its own if they are few.
+Result<void> ClusterVolume::move_away(const Node& source, Node& moved) {
+    Folder& target = *moved.folder;
+    PLUGFS_ASSIGN(const Slots sized, format_->encode(moved, *target.index));
+    PLUGFS_ASSIGN(const std::uint32_t first, reserve(target, moved.slot_count));
+    PLUGFS_ASSIGN(const bool copied, copy(source, moved.content));
+    PLUGFS_ASSIGN(const Slots slots, format_->encode(moved, *target.index));
+    if (!copied) {
+        moved.slot = first + format_->key_slot(moved.slot_count);
+        PLUGFS_TRY(note_move(source, moved));
+    }
+    PLUGFS_TRY(insert(moved, slots, first));
+    if (source.kind == Kind::directory && source.folder != &target) {
+        PLUGFS_TRY(format_->folder_moved(moved));
+    }
+    device_.order();
+    PLUGFS_TRY(erase(source));
+    return copied ? drop_copied(source) : Result<void>();
+}
+
+// Gives a small file's bytes to clusters of their own, so that its entry can move without two entries that have the
+// same clusters at any moment. False: it is large, or there is no room; or it has no clusters at all.
+Result<bool> ClusterVolume::copy(const Node& source, Content& content) {
+    if (source.kind != Kind::file || source.size == 0 || source.size > copy_limit) {
+        return false;
+    }
+    auto own = heap_->extend({}, heap_->clusters_for(source.size), false);
+    if (!own) {
+        return own.error().code == ENOSPC ? Result<bool>(false) : Result<bool>(own.error());
+    }
+    std::vector<std::byte> bytes(source.valid);
+    PLUGFS_TRY(heap_->read(source.content, 0, bytes, BlockDevice::Use::data));
+    PLUGFS_TRY(heap_->write(*own, 0, bytes, BlockDevice::Use::data));
+    device_.order();
+    content = *own;
+    return true;
+}
+
+// After copy(), when the old entry has gone.
+Result<void> ClusterVolume::drop_copied(const Node& source) {
+    PLUGFS_ASSIGN(const auto runs, heap_->chains().runs(source.content, 0));
+    device_.order();
+    return heap_->cut(source.content, 0, runs);
 }
 
 // The unit of `source`'s key slot with what is to change in it; written at once.
@@ -176,12 +221,17 @@ Result<void> ClusterVolume::switch_over(const Node& source, Node& result) {
         Folders::retire(*source.folder, source.slot);
         return {};
     }
-    PLUGFS_TRY(slots_->write(*result.folder, result.slot, update));
+    PLUGFS_ASSIGN(const bool copied, copy(source, result.content));
+    if (!copied) {
+        PLUGFS_TRY(note_move(source, result));
+    }
+    PLUGFS_TRY(slots_->write(*result.folder, result.slot, format_->update(result)));
     if (source.kind == Kind::directory && source.folder != result.folder) {
         PLUGFS_TRY(format_->folder_moved(result));
     }
     device_.order();
-    return erase(source);
+    PLUGFS_TRY(erase(source));
+    return copied ? drop_copied(source) : Result<void>();
 }
 
 }  // namespace plugfs::storage

@@ -28,6 +28,11 @@ class FolderSlots {
     // So that the unit of slot `ahead` reaches it before the others.
     [[nodiscard]] Result<void> write_ahead(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots,
                                            std::uint32_t ahead);
+    // Where it lies on the device.
+    [[nodiscard]] Result<std::uint64_t> offset(const Folder& folder, std::uint32_t slot) {
+        PLUGFS_ASSIGN(const auto found, place(folder, slot));
+        return found.offset;
+    }
     [[nodiscard]] bool together(std::uint32_t a, std::uint32_t b) const { return a / per_unit_ == b / per_unit_; }
     // Those in both places reach the medium together.
     [[nodiscard]] Result<bool> same_unit(const Folder& a, std::uint32_t slot_a, const Folder& b, std::uint32_t slot_b);

@@ -82,8 +82,22 @@ class VolumeFormat {
     [[nodiscard]] virtual std::vector<std::byte> folder_start(const Node& node) const = 0;
     // The folder lies in another one now.
     [[nodiscard]] virtual Result<void> folder_moved(const Node& node) = 0;
+    // Where its slot lies that says so, from the start of the folder's content, and what that is to say: for a
+    // MoveNote. Nothing: there is none.
+    struct ParentSlot {
+        std::uint64_t offset = 0;
+        std::uint32_t cluster = 0;
+    };
+    [[nodiscard]] virtual std::optional<ParentSlot> parent_slot(const Node& node) const = 0;
+    virtual void put_parent(std::span<std::byte> slot, std::uint32_t cluster) const = 0;
     // Whether the folder's own entry says how long it is.
     [[nodiscard]] virtual bool knows_folder_length() const = 0;
+
+    // Moves between units. Where a MoveNote can lie on the device; 0: nowhere.
+    [[nodiscard]] virtual std::uint64_t note_offset() = 0;
+    // The first cluster by the last of the slots that must reach the medium together (slots_with_key()); nothing: it is
+    // not one that is used.
+    [[nodiscard]] virtual std::optional<std::uint32_t> cluster_in(std::span<const std::byte> slot) const = 0;
 
     // The mark on the volume that it is being changed.
     [[nodiscard]] virtual Result<void> mark(bool changing) = 0;

@@ -76,6 +76,8 @@ Result<BootRegion> parse(std::span<const std::byte> sector) {
     if (out.table_offset < std::uint64_t{2} * sectors_in_region * out.sector_size) {
         return bad("FatOffset", get_le<std::uint32_t>(sector, 80));
     }
+    const std::uint64_t alignment_area = std::uint64_t{2} * sectors_in_region * out.sector_size;
+    out.note_offset = out.table_offset > alignment_area ? alignment_area : 0;
     if (out.cluster_count == 0 || out.cluster_count > most_clusters ||
         out.table_size / 4 < std::uint64_t{out.cluster_count} + 2) {
         return bad("ClusterCount", out.cluster_count);

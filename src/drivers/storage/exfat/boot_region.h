@@ -12,6 +12,7 @@ struct BootRegion {
     std::uint64_t volume_size = 0;  // bytes
     std::uint64_t table_offset = 0;
     std::uint64_t table_size = 0;
+    std::uint64_t note_offset = 0;  // where there may be room for a MoveNote; 0: nowhere
     std::uint64_t heap_offset = 0;
     std::uint32_t root_cluster = 0;
     std::uint32_t serial = 0;

@@ -200,6 +200,10 @@ void ExfatFormat::free_slot(std::span<std::byte> slot) const {
     }
 }
 
+std::optional<std::uint32_t> ExfatFormat::cluster_in(std::span<const std::byte> slot) const {
+    return get_le<std::uint8_t>(slot, 0) == type_stream ? std::optional(get_le<std::uint32_t>(slot, 20)) : std::nullopt;
+}
+
 Result<void> ExfatFormat::mark(bool changing) {
     std::array<std::byte, 1> flags{};
     PLUGFS_TRY(device_.read(flags_offset, flags, BlockDevice::Use::metadata));

@@ -34,7 +34,12 @@ class ExfatFormat : public VolumeFormat {
     void free_slot(std::span<std::byte> slot) const override;
     [[nodiscard]] std::vector<std::byte> folder_start(const Node&) const override { return {}; }
     [[nodiscard]] Result<void> folder_moved(const Node&) override { return {}; }
+    [[nodiscard]] std::optional<ParentSlot> parent_slot(const Node&) const override { return std::nullopt; }
+    void put_parent(std::span<std::byte>, std::uint32_t) const override {}
     [[nodiscard]] bool knows_folder_length() const override { return true; }
+    [[nodiscard]] std::uint64_t note_offset() override { return note_offset_; }
+    void set_note_offset(std::uint64_t offset) { note_offset_ = offset; }
+    [[nodiscard]] std::optional<std::uint32_t> cluster_in(std::span<const std::byte> slot) const override;
     [[nodiscard]] Result<void> mark(bool changing) override;
     [[nodiscard]] Result<void> write_summary() override;
 
@@ -49,6 +54,7 @@ class ExfatFormat : public VolumeFormat {
     FolderSlots& slots_;
     UpcaseTable upcase_;
     VolumeOptions options_;
+    std::uint64_t note_offset_ = 0;
 };
 
 }  // namespace plugfs::storage::exfat

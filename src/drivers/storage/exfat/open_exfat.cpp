@@ -1,6 +1,7 @@
 #include "drivers/storage/exfat/open_exfat.h"
 
 #include "drivers/storage/cluster/cluster_volume.h"
+#include "drivers/storage/cluster/move_note.h"
 #include "drivers/storage/exfat/bitmap_allocator.h"
 #include "drivers/storage/exfat/exfat_format.h"
 #include "drivers/storage/exfat/system_entries.h"
@@ -98,8 +99,13 @@ Result<std::unique_ptr<Volume>> open_exfat(BlockDevice& device, const VolumeOpti
     parts.root.content.first_cluster = boot.root_cluster;
     PLUGFS_ASSIGN(const auto entries, read_system_entries(*parts.slots, parts.root));
     parts.heap->set_allocator(allocator(device, *parts.heap, entries, reasons));
-    parts.format = std::make_unique<ExfatFormat>(device, *parts.heap, *parts.slots,
-                                                 upcase_table(*parts.heap, entries, reasons), options);
+    auto format = std::make_unique<ExfatFormat>(device, *parts.heap, *parts.slots,
+                                                upcase_table(*parts.heap, entries, reasons), options);
+    if (boot.note_offset != 0) {
+        PLUGFS_ASSIGN(const bool room, can_hold_notes(device, boot.note_offset));
+        format->set_note_offset(room ? boot.note_offset : 0);
+    }
+    parts.format = std::move(format);
     parts.marked = boot.changing;
     parts.info = {"exFAT", to_utf8(entries.label), serial_text(boot.serial)};
     parts.read_only_because = reasons.first();
@@ -111,7 +117,7 @@ Result<std::unique_ptr<Volume>> open_exfat(BlockDevice& device, const VolumeOpti
                "exFAT volume: it was not closed properly; some of what was written last may be missing, and fsck.exfat "
                "may find clusters that belong to nobody");
     }
-    return std::unique_ptr<Volume>(std::make_unique<ClusterVolume>(device, std::move(parts), options, report));
+    return ClusterVolume::create(device, std::move(parts), options, report);
 }
 
 }  // namespace plugfs::storage::exfat

@@ -155,7 +155,9 @@ Result<BootSector> parse_boot_sector(std::span<const std::byte> sector) {
         const auto summary = get_le<std::uint16_t>(sector, 48);
         out.summary_offset =
             summary != 0 && summary < fields.reserved ? std::uint64_t{summary} * fields.sector_size : 0;
+        out.note_offset = out.summary_offset != 0 ? out.summary_offset + 4 : 0;  // FSI_Reserved1
     } else {
+        out.note_offset = fields.reserved > 1 ? fields.sector_size : 0;
         out.width = clusters > most_fat12 ? ClusterTable::Width::fat16 : ClusterTable::Width::fat12;
     }
     const std::uint64_t entries = out.table_size * 8 / (fields.fat32 ? 32 : static_cast<unsigned>(out.width));

@@ -20,6 +20,7 @@ struct BootSector {
     std::uint32_t root_slots = 0;
     std::uint32_t root_cluster = 0;    // FAT32
     std::uint64_t summary_offset = 0;  // of the FSInfo sector, bytes; 0: there is none
+    std::uint64_t note_offset = 0;     // where there may be room for a MoveNote; 0: nowhere
     std::uint64_t state_offset = 0;    // of the byte whose lowest bit says that the volume is being changed
     bool changing = false;
     std::uint32_t serial = 0;

@@ -17,7 +17,7 @@ constexpr unsigned slots_in_step = 4096;
 constexpr std::uint8_t never_used = 0x00;
 constexpr std::uint8_t not_used = 0xe5;
 constexpr std::uint8_t attribute_read_only = 0x01;
-constexpr std::uint8_t attribute_label = 0x08;
+constexpr std::uint8_t attribute_label = 0x08;  // of parts of long names, too
 
 ShortName short_name_in(std::span<const std::byte> slot) {
     ShortName name;
@@ -106,17 +106,24 @@ Node FatFormat::parse(Folder& folder, std::uint32_t slot, std::span<const std::b
     }
     node.kind = (attributes & attribute_directory) != 0 ? Kind::directory : Kind::file;
     node.write_protected = (attributes & attribute_read_only) != 0;
-    std::uint32_t cluster = get_le<std::uint16_t>(bytes, 26);
-    if (boot_.is_fat32()) {
-        cluster |= (std::uint32_t{get_le<std::uint16_t>(bytes, 20)} << 16U) & 0x0fffffffU;
-    }
-    node.content.first_cluster = cluster;
+    node.content.first_cluster = get_cluster(bytes);
     node.size = node.kind == Kind::file ? get_le<std::uint32_t>(bytes, 28) : 0;
     node.valid = node.size;
     node.modified =
         from_dos_time({get_le<std::uint16_t>(bytes, 24), get_le<std::uint16_t>(bytes, 22), false}, options_.utc_offset);
     name_node(node, long_name);
     return node;
+}
+
+std::uint32_t FatFormat::get_cluster(std::span<const std::byte> slot) const {
+    const std::uint32_t low = get_le<std::uint16_t>(slot, 26);
+    return boot_.is_fat32() ? low | ((std::uint32_t{get_le<std::uint16_t>(slot, 20)} << 16U) & 0x0fffffffU) : low;
+}
+
+std::optional<std::uint32_t> FatFormat::cluster_in(std::span<const std::byte> slot) const {
+    const auto first = get_le<std::uint8_t>(slot, 0);
+    const bool entry = (get_le<std::uint8_t>(slot, 11) & attribute_label) == 0;
+    return first != never_used && first != not_used && entry ? std::optional(get_cluster(slot)) : std::nullopt;
 }
 
 void FatFormat::name_node(Node& node, const LongName& long_name) const {

@@ -33,7 +33,11 @@ class FatFormat : public VolumeFormat {
     void free_slot(std::span<std::byte> slot) const override;
     [[nodiscard]] std::vector<std::byte> folder_start(const Node& node) const override;
     [[nodiscard]] Result<void> folder_moved(const Node& node) override;
+    [[nodiscard]] std::optional<ParentSlot> parent_slot(const Node& node) const override;
+    void put_parent(std::span<std::byte> slot, std::uint32_t cluster) const override { put_cluster(slot, cluster); }
     [[nodiscard]] bool knows_folder_length() const override { return false; }
+    [[nodiscard]] std::uint64_t note_offset() override { return boot_.note_offset; }
+    [[nodiscard]] std::optional<std::uint32_t> cluster_in(std::span<const std::byte> slot) const override;
     [[nodiscard]] Result<void> mark(bool changing) override;
     [[nodiscard]] Result<void> write_summary() override;
 
@@ -48,6 +52,7 @@ class FatFormat : public VolumeFormat {
                              const LongName& long_name) const;
     void name_node(Node& node, const LongName& long_name) const;
     [[nodiscard]] std::u16string short_name(const Node& node) const;
+    [[nodiscard]] std::uint32_t get_cluster(std::span<const std::byte> slot) const;
     [[nodiscard]] std::uint32_t cluster_in_parent(const Folder& parent) const;
     void put_cluster(std::span<std::byte> slot, std::uint32_t cluster) const;
     void put_times(std::span<std::byte> slot, std::int64_t seconds, bool created) const;

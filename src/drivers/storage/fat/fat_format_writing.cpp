@@ -135,6 +135,10 @@ std::vector<std::byte> FatFormat::folder_start(const Node& node) const {
     return out;
 }
 
+std::optional<VolumeFormat::ParentSlot> FatFormat::parent_slot(const Node& node) const {
+    return ParentSlot{slot_size, cluster_in_parent(*node.folder)};
+}
+
 Result<void> FatFormat::folder_moved(const Node& node) {
     std::array<std::byte, slot_size> slot{};
     PLUGFS_TRY(heap_.read(node.content, slot_size, slot, BlockDevice::Use::metadata));

@@ -1,6 +1,7 @@
 #include "drivers/storage/fat/open_fat.h"
 
 #include "drivers/storage/cluster/cluster_volume.h"
+#include "drivers/storage/cluster/move_note.h"
 #include "drivers/storage/fat/fat_allocator.h"
 #include "drivers/storage/fat/fat_format.h"
 
@@ -27,6 +28,10 @@ Result<BootSector> read_boot_sector(BlockDevice& device) {
     if (boot.heap_offset + boot.cluster_size > device.size()) {
         return fail(EUCLEAN, "FAT boot sector",
                     "BPB_RootEntCnt: files begin at byte " + std::to_string(boot.heap_offset) + ", past the medium");
+    }
+    if (boot.note_offset != 0) {
+        PLUGFS_ASSIGN(const bool room, can_hold_notes(device, boot.note_offset));
+        boot.note_offset = room ? boot.note_offset : 0;
     }
     return boot;
 }
@@ -94,7 +99,7 @@ Result<std::unique_ptr<Volume>> open_fat(BlockDevice& device, const VolumeOption
         parts.heap->allocator().forget();  // what the volume says of its free clusters may be old
     }
     parts.format = std::move(format);
-    return std::unique_ptr<Volume>(std::make_unique<ClusterVolume>(device, std::move(parts), options, report));
+    return ClusterVolume::create(device, std::move(parts), options, report);
 }
 
 }  // namespace plugfs::storage::fat

@@ -90,22 +90,24 @@ void ImageDevice::record() {
     recording_ = true;
 }
 
+std::size_t ImageDevice::barrier(std::size_t at) const {
+    while (at > 0 && events_[at - 1].what != What::order && events_[at - 1].what != What::flush) {
+        --at;
+    }
+    return at == 0 ? 0 : at - 1;
+}
+
 void ImageDevice::write_cut_image(const std::filesystem::path& to, std::size_t at, std::mt19937& random) const {
     auto image = before_;
-    std::size_t barrier = 0;
-    for (std::size_t i = 0; i < at; ++i) {
-        if (events_[i].what == What::order || events_[i].what == What::flush) {
-            barrier = i;
-        }
-    }
-    for (std::size_t i = 0; i < barrier; ++i) {
+    const std::size_t last_barrier = barrier(at);
+    for (std::size_t i = 0; i < last_barrier; ++i) {
         if (events_[i].what == What::write) {
             apply(image, events_[i].offset, events_[i].bytes);
         }
     }
     // Each block has got as far as it has.
     std::map<std::uint64_t, bool> stopped;
-    for (std::size_t i = barrier; i < at; ++i) {
+    for (std::size_t i = last_barrier; i < at; ++i) {
         const auto& event = events_[i];
         std::span<const std::byte> rest(event.bytes);
         for (std::uint64_t offset = event.offset; !rest.empty();) {

@@ -42,6 +42,8 @@ class ImageDevice : public storage::BlockDevice {
     };
     void record();
     [[nodiscard]] const std::vector<Event>& events() const { return events_; }
+    // The last event before number `at` that was a barrier; 0: none.
+    [[nodiscard]] std::size_t barrier(std::size_t at) const;
     // The image as it was at record(), and as the medium may be when the power is cut after event number `at` at the
     // latest: everything before the last barrier, and of what came after it any blocks.
     void write_cut_image(const std::filesystem::path& to, std::size_t at, std::mt19937& random) const;
