@@ -158,7 +158,12 @@ void ManagedDevice::on_ended(const std::string& how) {
     note_.clear();
     if (state_ == State::stopping) {
         finish_stop();
-    } else if (state_ == State::away || state_ == State::quarantined || state_ == State::ejected) {
+    } else if (std::exchange(ejected_, false)) {
+        if (state_ == State::ejecting) {
+            set_state(State::ejected);
+            emit("ejected");
+        }
+    } else if (state_ == State::away || state_ == State::quarantined) {
         return;
     } else if (std::exchange(replacing_, false)) {
         // What it left is no suspect.
@@ -275,8 +280,7 @@ void ManagedDevice::quarantine(const std::string& why) {
 }
 
 bool ManagedDevice::restart() {
-    const bool ejected = state_ == State::ejected && !worker_;
-    if (state_ == State::quarantined || state_ == State::waiting || ejected) {
+    if (state_ == State::quarantined || state_ == State::waiting || state_ == State::ejected) {
         services_.loop.cancel(timer_);
         ends_.clear();
         failed_starts_ = 0;

@@ -191,6 +191,7 @@ class ManagedDevice {
     bool one_by_one_ = false;                          // the next worker is to try what is pending one by one
     bool mount_anew_ = false;                          // the worker has said that it cannot take this mount over
     bool replacing_ = false;                           // the worker's end was asked for by restart()
+    bool ejected_ = false;                             // the worker has said so, and is to end
     unsigned eject_tries_ = 0;                         // workers that have been asked to eject it; 0: not wanted
     std::set<unsigned> taken_;                         // interfaces, from the kernel's drivers
     std::string note_;                                 // of the worker

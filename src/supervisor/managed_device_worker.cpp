@@ -238,8 +238,8 @@ void ManagedDevice::on_ejected() {
     timer_ = 0;
     eject_tries_ = 0;
     unmount_folder(ENODEV);
-    set_state(State::ejected);
-    emit("ejected");
+    // It is safe to unplug it when nobody holds it any more: see on_ended().
+    ejected_ = true;
     worker_->stop(stop_grace);
 }
 

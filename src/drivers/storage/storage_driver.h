@@ -1,0 +1,115 @@
+// The storage driver: sticks, disks, card readers and players that are mass storage.
+//
+//   storage/<label>/...     each volume that is known (Volume)
+//   disk.img, partN.img     the medium and its partitions, as they are; disk2.img, disk2partN.img of a second unit, ...
+//
+// Keys: the upper 8 bits are the number of a volume, the rest is the volume's own. Volume 0 is the driver itself: its
+// "storage" folder and the images. A volume's number is not used again before all have been, so a key of a medium that
+// was taken out is not taken for one of the next.
+//
+// tick() keeps house: writes back what is due, marks volumes as clean when they have been quiet, and looks whether
+// media were put in or taken out.
+#pragma once
+
+#include "drivers/storage/drive.h"
+
+#include <plugfs/driver.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace plugfs::storage {
+
+inline constexpr unsigned volume_shift = 56;
+inline constexpr Key storage_folder = 1;
+// Of an image: 1 << 32, the unit in bits 16 and up, the image's number below.
+[[nodiscard]] constexpr Key image_key(unsigned unit, unsigned image) {
+    return (Key{1} << 32U) | (Key{unit} << 16U) | image;
+}
+
+class StorageDriver : public Driver, private Writer {
+  public:
+    explicit StorageDriver(Host& host) : host_(host) {}
+
+    Result<void> start() override;
+    Result<Listing> list(Key folder, std::uint64_t cursor) override;
+    Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) override;
+    Result<Space> space() override;
+    std::chrono::milliseconds tick() override;
+    void stop() override;
+    Result<void> eject() override;
+    [[nodiscard]] Writer* writer() override;
+
+  private:
+    // Writer
+    Result<Entry> create(Key folder, const std::string& name, Kind kind) override;
+    Result<void> remove(Key entry) override;
+    Result<Entry> rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) override;
+    Result<void> write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) override;
+    Result<void> resize(Key file, std::uint64_t size) override;
+    Result<Entry> flush(Key file) override;
+    Result<Entry> set_modified(Key entry, std::int64_t seconds) override;
+
+    // A volume in its drive, by its number in keys.
+    struct Place {
+        Drive* drive = nullptr;
+        Drive::MountedVolume* mounted = nullptr;
+    };
+    // ENOENT: its medium has gone, or its volume. EPERM: the key is one of the driver's own.
+    Result<Place> place_of(Key key);
+    struct ImagePlace {
+        Drive* drive = nullptr;
+        Drive::Image image;
+    };
+    Result<ImagePlace> image_of(Key key);
+
+    void add_drive(std::unique_ptr<LogicalUnit> unit, unsigned number, std::span<std::byte> memory);
+    void number_volumes(Drive& drive);
+    void say(LogLevel level, const std::string& line);
+    Listing list_root() const;
+    Listing list_volumes() const;
+    [[nodiscard]] static Entry image_entry(const Drive& drive, const Drive::Image& image);
+
+    // What an operation of a volume has come to: its use is noted, and what the volume says of itself; a medium that
+    // has gone is taken out.
+    template <class Value>
+    Result<Value> concluded(Place place, Result<Value> result, bool changes) {
+        if (result || result.error().code != ENOMEDIUM) {
+            note_use(place, changes);
+        }
+        if (!result) {
+            failed(*place.drive, result.error());
+        }
+        return result;
+    }
+    // The same with the entry's key made whole; it is in the volume that `of` is in.
+    Result<Entry> concluded_entry(Place place, Key of, Result<Entry> result);
+    void note_use(Place place, bool changes);
+    void failed(Drive& drive, const Error& error);
+
+    // storage_media.cpp
+    void look_for_media();
+    void media_changed(Drive& drive, std::vector<Key> before);
+    [[nodiscard]] std::vector<Key> keys_of(const Drive& drive) const;
+    void medium_gone(Drive& drive);
+    Result<void> write_image(Key file, std::uint64_t offset, std::span<const std::byte> bytes);
+    Result<Entry> flush_image(Key file);
+    void images_changed();
+    void update_note();
+    void describe();
+
+    Host& host_;
+    std::string transport_;
+    std::vector<std::unique_ptr<Drive>> drives_;
+    std::map<unsigned, Place> volumes_;  // by their number
+    unsigned last_volume_ = 0;
+    std::string lost_;  // what was lost when a medium was loaded; stays in the note
+    std::string note_;
+    bool images_read_ = false;  // an image was, and may be in somebody's cache
+    bool changed_since_then_ = false;
+    Deadline::Clock::time_point next_look_;
+};
+
+}  // namespace plugfs::storage

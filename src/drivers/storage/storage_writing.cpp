@@ -1,0 +1,102 @@
+// StorageDriver: writing; each call goes to the volume that its key says, or to an image.
+
+#include "drivers/storage/storage_driver.h"
+
+namespace plugfs::storage {
+
+namespace {
+
+unsigned volume_of(Key key) {
+    return static_cast<unsigned>(key >> volume_shift);
+}
+Key within(Key key) {
+    return key & (volume_key_limit - 1);
+}
+bool is_root_of_volume(Key key) {
+    return within(key) == root_key;
+}
+
+}  // namespace
+
+Result<Entry> StorageDriver::concluded_entry(Place place, Key of, Result<Entry> result) {
+    auto done = concluded(place, std::move(result), true);
+    if (done) {
+        done->key |= Key{volume_of(of)} << volume_shift;
+    }
+    return done;
+}
+
+Result<Entry> StorageDriver::create(Key folder, const std::string& name, Kind kind) {
+    PLUGFS_ASSIGN(const auto place, place_of(folder));
+    return concluded_entry(place, folder, place.mounted->volume->create(within(folder), name, kind));
+}
+
+Result<void> StorageDriver::remove(Key entry) {
+    PLUGFS_ASSIGN(const auto place, place_of(entry));
+    if (is_root_of_volume(entry)) {
+        return fail(EPERM, "remove", "it is a volume");
+    }
+    return concluded(place, place.mounted->volume->remove(within(entry)), true);
+}
+
+Result<Entry> StorageDriver::rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) {
+    PLUGFS_ASSIGN(const auto place, place_of(entry));
+    if (is_root_of_volume(entry)) {
+        return fail(EPERM, "rename", "it is a volume");
+    }
+    PLUGFS_TRY(place_of(folder));
+    if (volume_of(folder) != volume_of(entry)) {
+        return fail(EXDEV, "rename", "to another volume");
+    }
+    if (replaced) {
+        replaced = within(*replaced);
+    }
+    return concluded_entry(place, entry, place.mounted->volume->rename(within(entry), within(folder), name, replaced));
+}
+
+Result<void> StorageDriver::write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) {
+    if (volume_of(file) == 0) {
+        return write_image(file, offset, bytes);
+    }
+    PLUGFS_ASSIGN(const auto place, place_of(file));
+    return concluded(place, place.mounted->volume->write(within(file), offset, bytes), true);
+}
+
+Result<void> StorageDriver::resize(Key file, std::uint64_t size) {
+    if (volume_of(file) != 0) {
+        PLUGFS_ASSIGN(const auto place, place_of(file));
+        return concluded(place, place.mounted->volume->resize(within(file), size), true);
+    }
+    // `> disk.img` and dd truncate first: it stays as long as it is.
+    PLUGFS_ASSIGN(const auto place, image_of(file));
+    if (host_.option("raw_write") == 0) {
+        return fail(EROFS, "raw write", "images are written to only with -o raw_write");
+    }
+    return size == 0 || size == place.image.size ? Result<void>()
+                                                 : fail(EPERM, "raw write", "an image is as long as it is");
+}
+
+Result<Entry> StorageDriver::flush(Key file) {
+    if (volume_of(file) == 0) {
+        return flush_image(file);
+    }
+    PLUGFS_ASSIGN(const auto place, place_of(file));
+    auto flushed = concluded(place, place.mounted->volume->flush(within(file)), false);
+    if (flushed) {
+        flushed->key |= Key{volume_of(file)} << volume_shift;
+    }
+    return flushed;
+}
+
+Result<Entry> StorageDriver::set_modified(Key entry, std::int64_t seconds) {
+    if (volume_of(entry) == 0) {
+        return fail(ENOTSUP, "time");
+    }
+    PLUGFS_ASSIGN(const auto place, place_of(entry));
+    if (is_root_of_volume(entry)) {
+        return fail(ENOTSUP, "time");
+    }
+    return concluded_entry(place, entry, place.mounted->volume->set_modified(within(entry), seconds));
+}
+
+}  // namespace plugfs::storage

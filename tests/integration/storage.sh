@@ -1,0 +1,185 @@
+#!/bin/bash
+# Sticks: FAT32 and exFAT, whole and in partitions, on virtual sticks of both transports; what the kernel's copy programs do, the driver killed
+# meanwhile; eject, write protection, hostile images, card readers, raw images, and a cable that is pulled while somebody writes.
+. "$(dirname "$0")/lib.sh"
+built=$(dirname "$stage")/tests
+PATH=$PATH:/usr/sbin:/sbin
+
+stick() { # stick NAME OPTIONS...
+    stick_name=$1
+    shift
+    "$stage/bin/plugfs-virtual" stick --listen "unix:$work/$stick_name" --control "unix:$work/$stick_name.control" \
+        --identity "1209:0002,Stick,$stick_name" "$@" 2>>"$work/stick.log" &
+    eval "stick_$stick_name=$!"
+    pids="$pids $!"
+    wait_for 20 test -S "$work/$stick_name.control" || not_ok "stick $stick_name starts"
+}
+stop_stick() {
+    eval "kill \$stick_$1; wait \$stick_$1 2>/dev/null"
+    rm -f "$work/$1" "$work/$1.control"
+}
+# image FILE SIZE fat|exfat [OPTIONS]: a new image
+image() {
+    rm -f "$1"
+    truncate -s "$2" "$1"
+    case $3 in
+    fat) mkfs.fat -F 32 -n STICK "$1" >/dev/null ;;
+    exfat) mkfs.exfat -L STICK "$1" >/dev/null ;;
+    esac
+}
+judge() { # judge FILE KIND [OPTIONS]: the file system is without a fault
+    case $2 in
+    fat) fsck.fat -n "$1" ;;
+    exfat) fsck.exfat -n "$1" && ! fsck.exfat -n "$1" 2>&1 | grep -iE 'error|corrupt|wrong|not set' ;;
+    esac
+}
+drop() { echo 3 >/proc/sys/vm/drop_caches 2>/dev/null; }
+pid() { cat "$mnt/.control/Stick/pid"; }
+restarts() { cat "$mnt/.control/Stick/restarts"; }
+# ejected: everything is on the stick, and it may go
+eject() {
+    echo 1 >"$mnt/.control/Stick/eject" && wait_for 60 state_is Stick ejected
+}
+serve() { # serve [OPTIONS...]: the stick "one"
+    start_daemon --no-local -o crash_limit=0,grace=2 --attach "unix:$work/one" "$@"
+    running Stick || not_ok "it runs"
+}
+done_with() {
+    stop_daemon
+    stop_stick one
+}
+refused() { # refused WORDS COMMAND...: it fails, and says so
+    words=$1
+    shift
+    ! "$@" 2>"$work/err" && grep -q "$words" "$work/err"
+}
+killer() {
+    while :; do
+        sleep 0.2
+        kill -KILL "$(pid)" 2>/dev/null
+    done
+}
+root=$mnt/Stick/storage/STICK
+
+mkdir -p "$work/tree/one/two/three" "$work/tree/empty" "$work/many"
+for i in $(seq 60); do head -c $((i * 2900)) /dev/urandom >"$work/tree/one/a file with a long name, number $i.bin"; done
+head -c 20000000 /dev/urandom >"$work/tree/one/two/large"
+: >"$work/tree/nothing"
+printf 'x' >"$work/tree/grüße und ελληνικά.txt"
+for i in $(seq 500); do head -c $((i * 53)) /dev/urandom >"$work/many/$i"; done
+
+for kind in fat exfat; do
+    for transport in bot uas; do
+        image "$work/image" 300M $kind
+        stick one --image "$work/image" --transport $transport --volatile-cache
+        serve
+        wait_for 20 test -d "$root" || not_ok "$kind, $transport: the volume has its label as its name"
+        check "$kind, $transport: cp -r" cp -r "$work/tree" "$root/tree"
+        drop
+        check "$kind, $transport: it is the same" diff -r "$work/tree" "$root/tree"
+        check "$kind, $transport: rsync -a, and a second time there is nothing to do" \
+            sh -c "rsync -a --modify-window=2 '$work/tree/' '$root/copy/' && test -z \"\$(rsync -ain --modify-window=2 '$work/tree/' '$root/copy/' | grep '^>f')\""
+        drop
+        check "$kind, $transport: rsync back" sh -c "rsync -a '$root/copy/' '$work/back/' && diff -r '$work/tree' '$work/back'; status=\$?; rm -rf '$work/back'; exit \$status"
+        check "$kind, $transport: mv, rm -r" sh -c "mv '$root/copy' '$root/moved' && rm -r '$root/moved' && test ! -e '$root/copy'"
+        check "$kind, $transport: df" sh -c "test \$(df --output=size -B 1M '$root' | tail -n 1) -gt 250"
+        check "$kind, $transport: eject" eject
+        check "$kind, $transport: its folder is empty, and state says so" sh -c "test -z \"\$(ls '$mnt/Stick')\" && grep -q 'safe to unplug' '$mnt/.control/Stick/state'"
+        check "$kind, $transport: nothing is only in the stick's cache" sh -c "! cmp -s /dev/null '$work/image'"
+        check "$kind, $transport: fsck" judge "$work/image" $kind
+        check "$kind, $transport: restart, and the medium in again" sh -c "echo 1 >'$mnt/.control/Stick/restart'"
+        running Stick
+        tell one insert 0 "$work/image" >/dev/null
+        wait_for 20 test -d "$root/tree"
+        drop
+        check "$kind, $transport: all is there" diff -r "$work/tree" "$root/tree"
+
+        before=$(restarts)
+        killer &
+        killer=$!
+        check "$kind, $transport: cp -r of 500 files, the driver killed every 200 ms" cp -r "$work/many" "$root/many"
+        kill "$killer"
+        wait "$killer" 2>/dev/null
+        running Stick
+        check "$kind, $transport: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 2))
+        drop
+        check "$kind, $transport: the copy is exact" diff -r "$work/many" "$root/many"
+        eject
+        check "$kind, $transport: fsck after that" judge "$work/image" $kind
+        done_with
+    done
+done
+
+for kind in fat exfat; do
+    image "$work/image" 200M $kind
+    stick one --image "$work/image" --volatile-cache --speed super
+    serve
+    wait_for 20 test -d "$root"
+    mkdir "$root/random" "$root/calm"
+    check "$kind: random operations against a model" timeout 200 "$built/checker/random-operations" "$root/calm" "${PLUGFS_OPERATIONS:-3000}" 3
+    before=$(restarts)
+    killer &
+    killer=$!
+    check "$kind: random operations, the driver killed every 200 ms" \
+        timeout 280 "$built/checker/random-operations" "$root/random" "${PLUGFS_OPERATIONS:-1500}" "${PLUGFS_SEED:-5}"
+    kill "$killer"
+    wait "$killer" 2>/dev/null
+    check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 2))
+    running Stick
+    eject
+    check "$kind: fsck" judge "$work/image" $kind
+    done_with
+done
+
+# Write-protected, by a switch that it tells of and by one that it does not.
+image "$work/image" 100M fat
+stick one --image "$work/image" --fault write-protect
+serve
+wait_for 20 test -d "$root"
+check "write-protected: EROFS" refused 'Read-only' touch "$root/new"
+check "write-protected: eject" eject
+done_with
+stick one --image "$work/image" --fault hidden-write-protect
+serve
+wait_for 20 test -d "$root"
+check "write-protected without saying so: an error at the latest when the file is closed" refused 'rror\|Read-only' cp "$work/tree/one/two/large" "$root/new"
+check "and then state says why" wait_for 10 grep -q 'read-only' "$mnt/.control/Stick/state"
+done_with
+
+# Partitions, one of which is of a kind that is not served; the images; a card that is changed.
+rm "$work/image" && truncate -s 200M "$work/image"
+printf 'label: dos\n2048,102400,c\n104448,40960,7\n145408,,83\n' | sfdisk -q "$work/image"
+mkfs.fat -n FIRST --offset 2048 "$work/image" 51200 >/dev/null
+truncate -s 20M "$work/part2" && mkfs.exfat -L SECOND "$work/part2" >/dev/null && dd if="$work/part2" of="$work/image" bs=1M seek=51 conv=notrunc status=none
+stick one --image "$work/image" --no-medium
+serve
+check "partitions: both volumes are there" wait_for 20 test -d "$mnt/Stick/storage/FIRST" -a -d "$mnt/Stick/storage/SECOND"
+check "partitions: images" sh -c "test -f '$mnt/Stick/part1.img' -a -f '$mnt/Stick/part2.img' -a -f '$mnt/Stick/part3.img'"
+check "partitions: what is written to one is in it alone" sh -c "cp '$work/tree/one/two/large' '$mnt/Stick/storage/FIRST/large' && test ! -e '$mnt/Stick/storage/SECOND/large'"
+check "partitions: mv between them" sh -c "mv '$mnt/Stick/storage/FIRST/large' '$mnt/Stick/storage/SECOND/' 2>'$work/err' || grep -q 'space' '$work/err'"
+check "images: the disk's is what the stick has" wait_for 15 cmp "$mnt/Stick/disk.img" "$work/image"
+check "images: a partition's, too" sh -c "dd if='$work/image' bs=1M skip=1 count=50 status=none | cmp - '$mnt/Stick/part1.img'"
+check "images: not written to without -o raw_write" refused 'Read-only' dd if=/dev/zero of="$mnt/Stick/part3.img" bs=512 count=1 conv=notrunc
+image "$work/card" 64M exfat
+tell one insert 1 "$work/card" >/dev/null
+check "a card is put in: it appears" wait_for 20 test -d "$root"
+check "a card: its image" wait_for 20 cmp "$mnt/Stick/disk2.img" "$work/card"
+check "a card: written to" sh -c "cp -r '$work/many' '$root/many' && diff -r '$work/many' '$root/many'"
+tell one remove 1 >/dev/null
+check "a card is taken out: it goes" wait_for 20 test ! -e "$root"
+check "a card: without a fault" judge "$work/card" exfat
+check "a card: the other unit is still there" test -d "$mnt/Stick/storage/FIRST"
+done_with
+
+# Written to raw.
+image "$work/image" 64M fat
+image "$work/new" 64M exfat
+stick one --image "$work/image"
+serve -o raw_write
+wait_for 20 test -d "$root"
+touch "$root/in-use"
+check "raw write: not while a volume is in use" refused 'busy' dd if="$work/new" of="$mnt/Stick/disk.img" bs=1M conv=notrunc status=none
+check "raw write: when it is not" wait_for 30 dd if="$work/new" of="$mnt/Stick/disk.img" bs=1M conv=notrunc,fsync status=none
+check "raw write: the stick has it" cmp "$work/new" "$work/image"
+check "raw write: what was written is looked at" wait_for 10 sh -c "grep -q exFAT '$mnt/Stick/device.json' && test -d '$root' && test ! -e '$root/in-use'"
+done_with
