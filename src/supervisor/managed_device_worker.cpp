@@ -193,23 +193,6 @@ void ManagedDevice::on_ready(const json& message) {
     }
 }
 
-// The supervisor's part is known since the launch; the rest is what the worker says.
-void ManagedDevice::note_sandbox(const json& message) {
-    sandbox_ = worker_ ? worker_->layers() : SandboxLayers();
-    const auto found = message.find("sandbox");
-    const auto layers = found == message.end() ? SandboxLayers() : layers_from_json(*found);
-    sandbox_.insert(sandbox_.end(), layers.begin(), layers.end());
-    const std::string missing = missing_layers(sandbox_);
-    if (missing.empty()) {
-        return;
-    }
-    log::warning(description_.name + ": the sandbox lacks " + missing);
-    if (services_.sandbox.options().required && worker_) {
-        killed_because_ = "the sandbox lacks " + missing + ", and -o require_sandbox was given";
-        worker_->kill();
-    }
-}
-
 bool ManagedDevice::eject() {
     if (state_ != State::running || !worker_ || replacing_) {
         return false;
