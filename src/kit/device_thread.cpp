@@ -95,7 +95,16 @@ DeviceThread::~DeviceThread() {
 
 void DeviceThread::start(OpenDevice open, DriverFactory create, DriverSettings settings) {
     settings_ = std::move(settings);
-    thread_ = std::thread([this, open = std::move(open), create = std::move(create)] { run(open, create); });
+    thread_ = std::thread([this, open = std::move(open), create = std::move(create)] {
+        run(open, create);
+        ended_.set_value();
+    });
+}
+
+bool DeviceThread::end(std::chrono::milliseconds wait) {
+    stopping_ = true;
+    queue_.wake();
+    return !thread_.joinable() || end_.wait_for(wait) == std::future_status::ready;
 }
 
 void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {

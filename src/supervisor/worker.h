@@ -45,13 +45,18 @@ class Worker {
     Worker& operator=(const Worker&) = delete;
 
     [[nodiscard]] pid_t pid() const { return process_.pid; }
+    // Asks it to stop; if it has not ended after `grace`, it is killed.
     void stop(std::chrono::milliseconds grace);
+    // It is at it: the grace time begins anew. Not for longer than stop_limit in all.
+    void stop_later(std::chrono::milliseconds grace);
+    static constexpr std::chrono::seconds stop_limit{60};
     // False: it does not listen any more.
     bool tell(const nlohmann::json& message) { return channel_.send(message).ok(); }
     void kill();
 
   private:
     Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, Events events);
+    void kill_late();
     void read_messages();
     void read_log();
     void take_log_lines(bool all);
@@ -64,6 +69,7 @@ class Worker {
     std::string partial_line_;
     Events events_;
     EventLoop::Timer kill_timer_ = 0;
+    Deadline::Clock::time_point stopping_since_;
     bool reaped_ = false;
 };
 
