@@ -26,6 +26,8 @@
 //   }
 #pragma once
 
+#include <plugfs/attributes.h>
+#include <plugfs/controls.h>
 #include <plugfs/result.h>
 #include <plugfs/spool.h>
 #include <plugfs/tree.h>
@@ -85,6 +87,12 @@ class Host {
     // What a person should know of the device now, in a few words ("Stick: read-only, its FAT is damaged"); it stands
     // in .control/<name>/state. Empty: nothing any more. Quote bytes that came from the device.
     virtual void note(std::string text) { (void)text; }
+    // A control has another value than it had (the device's doing), or there are others than there were.
+    virtual void control_changed(const std::string& name) { (void)name; }
+    virtual void controls_changed() {}
+    // What Attributes::list() says of a file is something else now.
+    virtual void attributes_changed(Key file) { (void)file; }
+
     // The text of device.json: one JSON object. May be called again when it changes.
     virtual void describe(std::string json) = 0;
     // One line in the device's `events`: a JSON object without the time, which the kit adds: {"event":"added",...}.
@@ -118,6 +126,10 @@ class Driver {
     // What can be written to; null: the device, or this driver, is read-only. Asked once, after start(); owned by the
     // driver.
     [[nodiscard]] virtual Writer* writer() { return nullptr; }
+    // What can be set on the device (plugfs/controls.h), and what is known of its files (plugfs/attributes.h); null:
+    // nothing. As for writer().
+    [[nodiscard]] virtual Controls* controls() { return nullptr; }
+    [[nodiscard]] virtual Attributes* attributes() { return nullptr; }
     // A packet from an endpoint given to Device::listen().
     virtual void arrived(std::uint8_t endpoint, std::span<const std::byte> packet) {
         (void)endpoint;

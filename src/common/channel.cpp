@@ -6,11 +6,41 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <string_view>
 #include <vector>
 
 namespace plugfs {
 
 using nlohmann::json;
+
+namespace {
+
+// Ours have three levels. A deep value costs a recursion as deep whenever it is copied.
+constexpr std::size_t depth_limit = 16;
+
+// How many brackets are open at the same time, at most; those in strings do not count.
+std::size_t depth_of(std::string_view text) {
+    std::size_t open = 0;
+    std::size_t most = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_string) {
+            i += c == '\\' ? 1 : 0;
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            most = std::max(most, ++open);
+        } else if ((c == ']' || c == '}') && open > 0) {
+            --open;
+        }
+    }
+    return most;
+}
+
+}  // namespace
 
 Channel::Channel(UniqueFd socket) : socket_(std::move(socket)) {}
 Channel::~Channel() = default;
@@ -53,6 +83,9 @@ Result<std::optional<json>> Channel::receive() {
     }
     if (static_cast<std::size_t>(length) > buffer.size()) {
         return fail(EPROTO, "receive message", std::to_string(length) + " bytes are too many");
+    }
+    if (depth_of(std::string_view(buffer.data(), static_cast<std::size_t>(length))) > depth_limit) {
+        return fail(EPROTO, "receive message", "nested too deep");
     }
     json message = json::parse(buffer.data(), buffer.data() + length, nullptr, false);
     if (!message.is_object() || !message.contains("type") || !message["type"].is_string()) {

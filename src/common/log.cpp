@@ -56,6 +56,22 @@ void use_system_log() {
     system_log = true;
 }
 
+std::string visible(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+        const bool second_block = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+        if (byte < 0x20 || byte == 0x7f || second_block) {
+            append_hex(out, byte);
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
 void write(LogLevel level, std::string_view line) {
     if (level < least_level) {
         return;
@@ -65,14 +81,7 @@ void write(LogLevel level, std::string_view line) {
         text += level_words[static_cast<std::size_t>(level)];
         text += ": ";
     }
-    for (const char c : line.substr(0, line_limit)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f) {
-            append_hex(text, byte);
-        } else {
-            text += c;
-        }
-    }
+    text += visible(line.substr(0, line_limit));
     if (system_log) {
         constexpr std::array priorities = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERR};
         ::syslog(LOG_DAEMON | priorities[static_cast<std::size_t>(level)], "%s", text.c_str());

@@ -31,6 +31,10 @@ inline void error(std::string_view line) {
     write(LogLevel::error, line);
 }
 
+// `text` from outside, fit for a terminal: control characters, those of UTF-8's second block (C1) too, are made
+// visible.
+[[nodiscard]] std::string visible(std::string_view text);
+
 // "info" to LogLevel::info; false when there is no such level.
 bool parse_level(std::string_view word, LogLevel& level);
 

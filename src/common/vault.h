@@ -30,7 +30,7 @@
 
 namespace plugfs {
 
-inline constexpr std::uint64_t vault_magic = 0x34544c5641534750;  // "PGSAVLT4"
+inline constexpr std::uint64_t vault_magic = 0x35544c5641534750;  // "PGSAVLT5"
 inline constexpr std::size_t vault_page_size = 4096;
 inline constexpr std::size_t small_slot_size = 1024;
 inline constexpr std::size_t small_slot_count = 256;
@@ -54,6 +54,8 @@ struct VaultHeader {
     std::atomic<std::uint64_t> heartbeat;  // counts up while the worker's FUSE thread turns
     // Counts up while the device thread lives: between two calls of the driver, and while a call waits for the device.
     std::atomic<std::uint64_t> device_heartbeat;
+    // 1: the device thread starts the driver, or runs one of its calls.
+    std::atomic<std::uint32_t> device_busy;
     // The request of a predecessor that is being tried alone at the moment (its `unique`); 0: none.
     std::atomic<std::uint64_t> request_on_trial;
     std::atomic<std::uint32_t> writable;   // 1: a driver has said that the device can be written to

@@ -4,12 +4,14 @@
 //
 //   supervisor to worker
 //     start    {"type":"start","version":1,"transport":"usbfs"|"usbredir","uid":..,"gid":..,"umask":..,"log":"info",
+//              "one_by_one":false,"ask_again":false,
 //              "quirks":{"name":1,..},"options":{"raw_write":1,..}}: the first message
 //     stop     {"type":"stop"}: close the device in good order and exit with 0
 //     eject    {"type":"eject"}: get the device ready to be unplugged; "ejected" or "eject_failed" answers
 //   worker to supervisor
 //     ready    {"type":"ready","driver":"mtp","version":"1.0"}: the driver has started and the mount answers
 //     failed   {"type":"failed","code":5,"stage":"..","detail":".."}: it could not; exit follows
+//     failing  {"type":"failing"}: for a long time no request that moves data has succeeded, and many have failed
 //     gone     {"type":"gone"}: the device does not answer as a device any more (ENODEV)
 //     note     {"type":"note","text":".."}: what a person should know of the device now; empty: nothing any more
 //     closing  {"type":"closing"}: an answer to "stop": closing takes longer, and goes on
@@ -29,7 +31,8 @@ inline constexpr int vault_fd = 5;    // absent for the probe
 inline constexpr int control_fd = 6;  // SOCK_SEQPACKET
 inline constexpr int spool_fd = 7;    // for plugfs::Spool; absent for the probe
 inline constexpr int lasting_fd = 8;  // for Host::lasting_memory(); absent for the probe
-inline constexpr int first_free_fd = 9;
+inline constexpr int keeper_fd = 9;   // to who can empty the root (supervisor/namespaces.h); absent without namespaces
+inline constexpr int first_free_fd = 10;
 
 inline constexpr unsigned message_limit = 16 * 1024;
 

@@ -54,6 +54,15 @@ class DeviceThread::DriverHost : public Host {
     void list_again(Key folder) override {
         mailbox_.post([&events = events_, folder] { events.device_list_again(folder); });
     }
+    void control_changed(const std::string& name) override {
+        mailbox_.post([&events = events_, name] { events.device_control_changed(name); });
+    }
+    void controls_changed() override {
+        mailbox_.post([&events = events_] { events.device_controls_changed(); });
+    }
+    void attributes_changed(Key file) override {
+        mailbox_.post([&events = events_, file] { events.device_attributes_changed(file); });
+    }
     void describe(std::string json) override {
         mailbox_.post([&events = events_, json = std::move(json)] { events.device_described(json); });
     }
@@ -79,8 +88,9 @@ class DeviceThread::DriverHost : public Host {
 };
 
 DeviceThread::DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
-                           std::atomic<std::uint64_t>& heartbeat)
-    : queue_(queue), mailbox_(mailbox), events_(events), spool_(spool), heartbeat_(heartbeat) {
+                           std::atomic<std::uint64_t>& heartbeat, std::atomic<std::uint32_t>& busy)
+    : queue_(queue), mailbox_(mailbox), events_(events), spool_(spool), heartbeat_(heartbeat), busy_(busy) {
+    busy_ = 1;
     usb::count_waits_in(&heartbeat_);
     usb::call_waits_off_by(&queue_.waits());
 }
@@ -93,12 +103,13 @@ DeviceThread::~DeviceThread() {
     }
 }
 
-void DeviceThread::start(OpenDevice open, DriverFactory create, DriverSettings settings) {
+void DeviceThread::start(OpenDevice open, DriverFactory create, DriverSettings settings, AfterStart after_start) {
     settings_ = std::move(settings);
-    thread_ = std::thread([this, open = std::move(open), create = std::move(create)] {
-        run(open, create);
-        ended_.set_value();
-    });
+    thread_ =
+        std::thread([this, open = std::move(open), create = std::move(create), after_start = std::move(after_start)] {
+            run(open, create, after_start);
+            ended_.set_value();
+        });
 }
 
 bool DeviceThread::end(std::chrono::milliseconds wait) {
@@ -107,7 +118,7 @@ bool DeviceThread::end(std::chrono::milliseconds wait) {
     return !thread_.joinable() || end_.wait_for(wait) == std::future_status::ready;
 }
 
-void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
+void DeviceThread::run(const OpenDevice& open, const DriverFactory& create, const AfterStart& after_start) {
     prepare_thread_for_crash();
     auto backend = open();
     if (!backend) {
@@ -116,11 +127,17 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create) {
     }
     DriverHost host(**backend, *this);
     const auto driver = create(host);
-    if (const auto started = driver->start(); !started) {
+    auto started = driver->start();
+    if (started && after_start) {
+        started = after_start(**backend);
+    }
+    if (!started) {
         mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });
         return;
     }
-    const DriverTraits traits{driver->read_size(), driver->writer() != nullptr};
+    Attributes* attributes = driver->attributes();
+    const DriverTraits traits{driver->read_size(), driver->writer() != nullptr, driver->controls() != nullptr,
+                              attributes != nullptr, attributes != nullptr && attributes->makes_tracks()};
     mailbox_.post([&events = events_, traits] { events.device_started(traits); });
     const auto served = serve(**backend, *driver);
     if (served) {
@@ -146,6 +163,7 @@ Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
     while (!stopping_ && !ejected_) {
         heartbeat_.fetch_add(1, std::memory_order_relaxed);
         auto job = queue_.take();
+        busy_.store(job ? 1 : 0, std::memory_order_relaxed);
         if (job) {
             (*job)(driver);
             if (ejected_) {

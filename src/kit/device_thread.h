@@ -23,6 +23,9 @@ namespace plugfs::kit {
 struct DriverTraits {
     std::size_t read_size = 0;
     bool writable = false;
+    bool controls = false;
+    bool attributes = false;
+    bool tracks = false;
 };
 
 // What the FUSE thread wants to hear; all functions are called there.
@@ -36,6 +39,9 @@ class DeviceEvents {
     virtual void device_removed(Key key) = 0;
     virtual void device_changed(const Entry& entry) = 0;
     virtual void device_list_again(Key folder) = 0;
+    virtual void device_control_changed(const std::string& name) = 0;
+    virtual void device_controls_changed() = 0;
+    virtual void device_attributes_changed(Key file) = 0;
     virtual void device_described(std::string json) = 0;
     virtual void device_event(const std::string& json) = 0;
     virtual void device_noted(const std::string& text) = 0;
@@ -51,19 +57,21 @@ struct DriverSettings {
     int lasting_memory = -1;  // descriptor, or -1; owned by somebody else
 };
 using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
+// Called on the device thread when the driver has started, before anybody learns of it.
+using AfterStart = std::function<Result<void>(usb::Backend&)>;
 
 class DeviceThread {
   public:
     // All must outlive this. `spool` is the driver's. `heartbeat` counts up while the thread is alive: with every turn,
-    // and while it waits.
+    // and while it waits. `busy` is 1 while it starts the driver or runs a job.
     DeviceThread(DeviceQueue& queue, Mailbox& mailbox, DeviceEvents& events, Spool& spool,
-                 std::atomic<std::uint64_t>& heartbeat);
+                 std::atomic<std::uint64_t>& heartbeat, std::atomic<std::uint32_t>& busy);
     // Ends the thread after the job under way; the driver closes the device.
     ~DeviceThread();
     DeviceThread(const DeviceThread&) = delete;
     DeviceThread& operator=(const DeviceThread&) = delete;
 
-    void start(OpenDevice open, DriverFactory create, DriverSettings settings);
+    void start(OpenDevice open, DriverFactory create, DriverSettings settings, AfterStart after_start = {});
     // Ends the thread after the job under way, as the destructor does, but waits for it only so long: false, it goes on
     // (the driver may have much to bring to the device).
     [[nodiscard]] bool end(std::chrono::milliseconds wait);
@@ -72,7 +80,7 @@ class DeviceThread {
 
   private:
     class DriverHost;
-    void run(const OpenDevice& open, const DriverFactory& create);
+    void run(const OpenDevice& open, const DriverFactory& create, const AfterStart& after_start);
     Result<void> serve(usb::Backend& backend, Driver& driver);
     void deliver(usb::Backend& backend, Driver& driver);
 
@@ -81,6 +89,7 @@ class DeviceThread {
     DeviceEvents& events_;
     Spool& spool_;
     std::atomic<std::uint64_t>& heartbeat_;
+    std::atomic<std::uint32_t>& busy_;
     std::atomic<bool> stopping_ = false;
     std::promise<void> ended_;
     std::future<void> end_ = ended_.get_future();

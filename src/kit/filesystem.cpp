@@ -3,6 +3,7 @@
 #include "common/log.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <ctime>
 
@@ -18,11 +19,12 @@ constexpr double missing_seconds = 60;
 
 Filesystem::Filesystem(DeviceQueue& queue, Mailbox& mailbox, Ownership ownership)
     : queue_(queue), mailbox_(mailbox), ownership_(ownership) {
+    tree_.link_goes = [this](const Node& link) { link_goes(link); };
     (void)::clock_gettime(CLOCK_REALTIME, &started_);
     // Not the numbers that a predecessor has given.
     last_handle_ = (static_cast<std::uint64_t>(started_.tv_sec) << 32U) | static_cast<std::uint64_t>(started_.tv_nsec);
-    tree_.add_own("device.json", Content::text).size = description_.size();
-    (void)tree_.add_own("events", Content::events);
+    tree_.add_own(tree_.root(), "device.json", Kind::file, Content::text).size = description_.size();
+    (void)tree_.add_own(tree_.root(), "events", Kind::file, Content::events);
 }
 
 Filesystem::~Filesystem() {
@@ -48,15 +50,18 @@ struct stat Filesystem::attributes(const Node& node) const {
     struct stat status {};
     const bool folder = node.kind == Kind::directory;
     status.st_ino = node.inode;
-    const mode_t write = writable_ && node.content == Content::driver ? 0222U : 0U;
+    const auto control = controls_.find(node.inode);
+    const bool settable = control != controls_.end() && control->second.writable;
+    const mode_t write = (writable_ && node.content == Content::driver) || settable ? 0222U : 0U;
     status.st_mode = ((folder ? S_IFDIR | 0555U : S_IFREG | 0444U) | write) & ~ownership_.umask;
-    status.st_nlink = 1;  // for a folder: "not counted"; 2 would tell find(1) that it has no sub-folders
+    // For a folder 1 is "not counted"; 2 would tell find(1) that it has no sub-folders.
+    status.st_nlink = static_cast<nlink_t>(1 + (folder ? 0 : node.links.size()));
     status.st_uid = ownership_.uid;
     status.st_gid = ownership_.gid;
     status.st_size = static_cast<off_t>(node.content == Content::events ? events_.size() : node.size);
     status.st_blocks = (status.st_size + 511) / 512;
     status.st_blksize = static_cast<blksize_t>(read_size_);
-    if (node.content != Content::driver || node.inode == root_inode) {
+    if ((node.content != Content::driver && !node.modified) || node.inode == root_inode) {
         status.st_mtim = started_;
         if (node.content == Content::events) {
             (void)::clock_gettime(CLOCK_REALTIME, &status.st_mtim);
@@ -144,7 +149,11 @@ void Filesystem::lookup(fuse_req_t request, std::uint64_t parent, const char* na
 }
 
 bool Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::string& name) {
-    if (Node* node = Tree::child(folder, name); node != nullptr && !size_unknown(*node)) {
+    Node* node = Tree::child(folder, name);
+    if (node != nullptr) {
+        node = &tree_.resolved(*node);
+    }
+    if (node != nullptr && !size_unknown(*node)) {
         tree_.reference(*node);
         const auto entry = entry_for(*node);
         if (fuse_reply_entry(request, &entry) == -ENOENT) {
@@ -152,7 +161,7 @@ bool Filesystem::answer_lookup(fuse_req_t request, Node& folder, const std::stri
         }
         return true;
     }
-    if (folder.listed != Listed::yes) {
+    if (!is_known(folder)) {
         return false;
     }
     fuse_entry_param missing{};
@@ -213,7 +222,10 @@ void Filesystem::reply_error(fuse_req_t request, const Error& error, std::string
     if (error.code == ENODEV && hold_when_gone_) {
         return;
     }
-    log::error(std::string(what) + ": " + error.text());
+    // That something is there, or is not, is an answer: nothing has failed.
+    constexpr std::array answers = {ENOENT, EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, EINTR};
+    const bool is_answer = std::find(answers.begin(), answers.end(), error.code) != answers.end();
+    log::write(is_answer ? LogLevel::debug : LogLevel::error, std::string(what) + ": " + error.text());
     fuse_reply_err(request, visible_code(error));
 }
 

@@ -21,6 +21,7 @@
 #include "kit/operation_search.h"
 #include "kit/read_cache.h"
 #include "kit/session.h"
+#include "kit/track_view.h"
 #include "kit/tree.h"
 
 #include <sys/stat.h>
@@ -41,6 +42,10 @@ struct Ownership {
     gid_t gid = 0;
     mode_t umask = 022;
 };
+
+// The kit's own folders in the device's.
+inline constexpr std::string_view controls_name = "controls";
+inline constexpr std::string_view tracks_name = "tracks";
 
 class Filesystem : public DeviceEvents {
   public:
@@ -71,6 +76,8 @@ class Filesystem : public DeviceEvents {
 
     // Answers EINTR to the requests that were interrupted meanwhile; call it after each Session::serve().
     void answer_interrupted();
+    // What time alone brings about; call it several times a second.
+    void look_at_clock();
 
     void device_started(const DriverTraits& traits) override;
     void device_failed(const Error& error) override;
@@ -79,6 +86,9 @@ class Filesystem : public DeviceEvents {
     void device_removed(Key key) override;
     void device_changed(const Entry& entry) override;
     void device_list_again(Key folder) override;
+    void device_control_changed(const std::string& name) override;
+    void device_controls_changed() override;
+    void device_attributes_changed(Key file) override;
     void device_described(std::string json) override;
     void device_event(const std::string& json) override;
     void device_noted(const std::string& text) override;
@@ -107,7 +117,8 @@ class Filesystem : public DeviceEvents {
         std::uint64_t listing = 0;  // of the folder
     };
     struct OpenFile {
-        std::shared_ptr<ReadCache> cache;  // from the first read on
+        std::shared_ptr<ReadCache> cache;              // from the first read on
+        std::shared_ptr<const std::string> attribute;  // the content of one
         unsigned handles = 0;
         bool reads_given_up = false;  // and none has been answered since
     };
@@ -129,7 +140,8 @@ class Filesystem : public DeviceEvents {
     void remove(fuse_req_t request, std::uint64_t parent, const char* name, Kind kind);
     void rename(fuse_req_t request, std::uint64_t parent, const char* name, std::uint64_t target_parent,
                 const char* target_name, unsigned flags);
-    void write(fuse_req_t request, std::uint64_t inode, std::span<const std::byte> bytes, std::uint64_t offset);
+    void write(fuse_req_t request, std::uint64_t inode, std::span<const std::byte> bytes, std::uint64_t offset,
+               std::uint64_t handle);
     // `is_open`: by ftruncate(2) and the like; a flush follows when the file is closed.
     void set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which,
                         bool is_open);
@@ -140,7 +152,9 @@ class Filesystem : public DeviceEvents {
     bool answer_lookup(fuse_req_t request, Node& folder, const std::string& name);
     void answer_folder(fuse_req_t request, Node& folder, std::size_t size, std::uint64_t offset, bool plus);
     void await_folder(Node& folder, FolderWaiter waiter);
-    void want_listing(Node& folder, unsigned attempt = 0);
+    void want_listing(Node& folder, unsigned attempt = 0, Priority priority = Priority::metadata);
+    // Whether it can be said what is not in it.
+    [[nodiscard]] bool is_known(const Node& folder) const;
     void when_bound(Node& node, const Done& done);
     void list_part(std::uint64_t folder, Attempt attempt, std::uint64_t cursor, Priority priority);
     void listed_part(std::uint64_t folder, Attempt attempt, std::uint64_t cursor, Result<Listing> part);
@@ -217,6 +231,77 @@ class Filesystem : public DeviceEvents {
     // Its size is known only when it has been found on the device: a predecessor was writing to it.
     [[nodiscard]] static bool size_unknown(const Node& node) { return node.written && !node.bound; }
 
+    // filesystem_controls.cpp
+    struct ControlHandle {
+        std::optional<std::string> value;  // what a reader is being given
+        std::uint64_t version = 0;         // of the node, when that was asked for
+        std::string written;               // since the value began
+    };
+    struct ControlRead {
+        std::uint64_t handle = 0;
+        std::uint64_t offset = 0;
+        std::size_t size = 0;
+    };
+    void list_controls(std::uint64_t inode);
+    void listed_controls(Node& folder, const Result<std::vector<Control>>& list);
+    void set_control_size(Node& node, std::uint64_t size);
+    void with_control(fuse_req_t request, std::uint64_t inode, const char* what,
+                      std::function<void(PendingId, const Control&)> work);
+    void read_control(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset, std::uint64_t handle);
+    void got_control(PendingId id, fuse_req_t request, std::uint64_t inode, const Result<std::string>& value,
+                     const ControlRead& read);
+    void write_control(fuse_req_t request, Node& node, std::string_view bytes, std::uint64_t offset,
+                       std::uint64_t handle);
+    void set_control_done(PendingId id, std::uint64_t inode, std::uint64_t handle, std::size_t count,
+                          const Result<std::string>& result);
+    [[nodiscard]] unsigned control_ready(const Node& node, std::uint64_t handle) const;
+
+    // filesystem_attributes.cpp
+    using AttributeList = std::shared_ptr<const std::vector<Attribute>>;
+    // Something that is asked of a file on the device thread, again if its key was stale.
+    using FileJob = std::function<Result<void>(Driver&, Key)>;
+    using FileJobDone = Done;
+    struct FileOrder {
+        std::uint64_t inode = 0;
+        Priority priority = Priority::metadata;
+        FileJob job;
+        FileJobDone done;
+        unsigned attempt = 0;
+    };
+    void on_bound_file(std::uint64_t inode, Priority priority, FileJob job, FileJobDone done);
+    void do_order(const std::shared_ptr<FileOrder>& order);
+    void ask_attributes(std::uint64_t inode, Priority priority,
+                        const std::function<void(const Error*, const AttributeList&)>& done);
+    void fetch_attribute(std::uint64_t inode, const std::string& name,
+                         const std::function<void(const Error*, const std::string&)>& done);
+    void get_attribute(fuse_req_t request, std::uint64_t inode, std::string_view name, std::size_t room);
+    void list_attributes(fuse_req_t request, std::uint64_t inode, std::size_t room);
+    void set_attribute(fuse_req_t request, std::uint64_t inode, std::string_view name,
+                       const std::optional<std::string>& value, int flags);
+    // False: it has been answered; with the error `otherwise`, or if that is 0 with nothing.
+    bool asks_for_attributes(fuse_req_t request, std::uint64_t inode, std::string_view name, int otherwise);
+    PendingId wait_for_attribute(fuse_req_t request, std::uint64_t inode, const char* what);
+    void end_wait(PendingId id, const std::function<void(fuse_req_t)>& answer, const Error* error);
+    static void reply_attribute(fuse_req_t request, std::string_view value, std::size_t room);
+    static const Attribute* find_attribute(const AttributeList& list, std::string_view name);
+    void attributes_changed(std::uint64_t inode);
+
+    // filesystem_tracks.cpp
+    Node* tracks_folder();
+    void want_tracks();
+    void look_again_at_tracks();
+    void go_on_with_tracks();
+    void track_step_done();
+    void look_for_tracks(std::uint64_t folder);
+    void place_track(std::uint64_t inode, const std::vector<Attribute>& attributes);
+    Node& own_folder(Node& parent, const std::string& name);
+    void announce(const Node& folder, const Node& node);
+    void choose_cover(Node& album);
+    void tidy_album(std::uint64_t inode);
+    void tidy_tracks(Node& view);
+    void link_goes(const Node& link);
+    void read_attribute_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset);
+
     // filesystem_files.cpp
     void read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info);
     void read_driver_file(fuse_req_t request, Node& node, std::size_t size, std::uint64_t offset, bool direct);
@@ -237,6 +322,7 @@ class Filesystem : public DeviceEvents {
     void fetched(const BlockFetch& order, Attempt attempt, const Result<std::size_t>& got);
     void fetch_failed(const BlockFetch& order, const Error& error);
     void wake_pollers();
+    void set_up_own_folder(std::string_view name, Content content, bool wanted);
 
     [[nodiscard]] struct stat attributes(const Node& node) const;
     [[nodiscard]] fuse_entry_param entry_for(const Node& node) const;
@@ -262,6 +348,7 @@ class Filesystem : public DeviceEvents {
     Tree tree_;
     std::unordered_map<std::uint64_t, OpenFile> open_files_;
     std::unordered_map<std::uint64_t, std::vector<FolderWaiter>> folder_waiters_;
+    std::unordered_map<std::uint64_t, JobId> listing_jobs_;  // of the next part, by inode
     std::unordered_map<PendingId, Pending> pending_;
     std::vector<fuse_req_t> interrupted_;
     PendingId last_pending_ = 0;
@@ -272,6 +359,11 @@ class Filesystem : public DeviceEvents {
     bool started_on_device_ = false;
     std::vector<std::function<void()>> waiting_for_start_;
     bool writable_ = false;
+    bool attributes_ = false;
+    std::unordered_map<std::uint64_t, Control> controls_;  // by inode
+    std::unordered_map<std::uint64_t, ControlHandle> control_handles_;
+    std::unordered_map<std::uint64_t, AttributeList> attribute_cache_;  // by inode; bounded
+    TrackView tracks_;
     std::unordered_map<std::uint64_t, unsigned> changes_under_way_;  // by inode
     std::atomic<std::uint32_t>* writable_note_ = nullptr;
     OperationLog* operations_ = nullptr;

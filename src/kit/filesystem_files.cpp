@@ -4,7 +4,6 @@
 #include "kit/filesystem.h"
 
 #include <fcntl.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <utility>
@@ -23,6 +22,12 @@ void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& i
         return;
     }
     const bool writes = (info.flags & O_ACCMODE) != O_RDONLY;
+    if (node->content == Content::control) {
+        const auto control = controls_.find(inode);
+        const bool refused = writes && control != controls_.end() && !control->second.writable;
+        refused ? (void)fuse_reply_err(request, EACCES) : answer_open(request, *node, info);
+        return;
+    }
     if (writes && (node->content != Content::driver || (started_on_device_ && !writable_))) {
         fuse_reply_err(request, node->content != Content::driver ? EACCES : EROFS);
         return;
@@ -35,23 +40,27 @@ void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& i
 }
 
 void Filesystem::answer_open(fuse_req_t request, Node& node, fuse_file_info& info) {
-    if (node.content == Content::events) {
+    if (node.content == Content::events || node.content == Content::control) {
         info.fh = ++last_handle_;
-        info.direct_io = 1;  // it grows: the kernel must not remember where it ended
+        info.direct_io = 1;  // it changes: the kernel must not remember what it was, nor where it ended
+    }
+    if (node.content == Content::events) {
         event_readers_[info.fh] = events_.open();
-    } else {
+    } else if (node.content == Content::driver || node.content == Content::attribute) {
         info.keep_cache = 1;  // we say when the content changes
     }
-    if (node.content == Content::driver) {
+    if (node.content == Content::driver || node.content == Content::attribute) {
         ++open_files_[node.inode].handles;
     }
     if (fuse_reply_open(request, &info) == -ENOENT) {
         event_readers_.erase(info.fh);
+        control_handles_.erase(info.fh);
     }
 }
 
 void Filesystem::release(fuse_req_t request, std::uint64_t inode, const fuse_file_info& info) {
     event_readers_.erase(info.fh);
+    control_handles_.erase(info.fh);
     // One that was opened with a predecessor was not counted; then the cache goes early, and comes back if needed.
     if (const auto file = open_files_.find(inode); file != open_files_.end() && file->second.handles-- <= 1) {
         open_files_.erase(file);
@@ -77,6 +86,17 @@ void Filesystem::read(fuse_req_t request, std::uint64_t inode, std::size_t size,
         }
         case Content::driver:
             read_driver_file(request, *node, size, offset, (info.flags & O_DIRECT) != 0);
+            break;
+        case Content::control:
+            read_control(request, *node, size, offset, info.fh);
+            break;
+        case Content::attribute:
+            read_attribute_file(request, *node, size, offset);
+            break;
+        case Content::controls:
+        case Content::view:
+        case Content::link:
+            fuse_reply_err(request, EISDIR);
             break;
     }
 }
@@ -126,8 +146,11 @@ void Filesystem::when_started(std::function<void()> work) {
 
 // What was read of it is not what the device has.
 void Filesystem::forget_content(const Node& node) {
-    if (const auto file = open_files_.find(node.inode); file != open_files_.end() && file->second.cache != nullptr) {
-        file->second.cache->clear();
+    if (const auto file = open_files_.find(node.inode); file != open_files_.end()) {
+        file->second.attribute.reset();
+        if (file->second.cache != nullptr) {
+            file->second.cache->clear();
+        }
     }
 }
 
@@ -272,114 +295,6 @@ void Filesystem::fetch_failed(const BlockFetch& order, const Error& error) {
             alive->completed(order.block);
         }
     });
-}
-
-void Filesystem::read_events(fuse_req_t request, std::size_t size, std::uint64_t offset, const fuse_file_info& info) {
-    auto reader = event_readers_.find(info.fh);
-    if (reader == event_readers_.end()) {
-        // Opened with a predecessor, whose lines are gone with it.
-        reader = event_readers_.emplace(info.fh, events_.open(offset)).first;
-    }
-    const auto part = reader->second.read(events_, offset, size);
-    fuse_reply_buf(request, part.data(), part.size());
-}
-
-void Filesystem::poll(fuse_req_t request, std::uint64_t inode, const fuse_file_info& info, fuse_pollhandle* handle) {
-    const Node* node = tree_.find(inode);
-    unsigned ready = POLLIN;
-    if (node != nullptr && node->content == Content::events) {
-        const auto reader = event_readers_.find(info.fh);
-        if (reader != event_readers_.end() && reader->second.at_end(events_)) {
-            ready = 0;
-        }
-        if (pollers_.size() >= poll_handle_count) {
-            wake_pollers();  // they look, find nothing, and come back
-        }
-        if (handle != nullptr) {
-            poll_handles_->at(pollers_.size()) = session_->current_poll_handle();
-            pollers_.push_back(handle);
-        }
-    } else if (handle != nullptr) {
-        fuse_pollhandle_destroy(handle);
-    }
-    fuse_reply_poll(request, ready);
-}
-
-void Filesystem::wake_pollers() {
-    for (auto* handle : std::exchange(pollers_, {})) {
-        (void)fuse_lowlevel_notify_poll(handle);
-        fuse_pollhandle_destroy(handle);
-    }
-    for (auto& handle : *poll_handles_) {
-        handle = 0;
-    }
-}
-
-void Filesystem::device_started(const DriverTraits& traits) {
-    read_size_ = std::clamp<std::size_t>(traits.read_size, 4096, std::size_t{4} << 20U);
-    started_on_device_ = true;
-    if (writable_ != traits.writable) {
-        writable_ = traits.writable;
-        if (writable_note_ != nullptr) {
-            writable_note_->store(writable_ ? 1 : 0);
-        }
-        notifier_->inode_changed(root_inode, false);
-    }
-    if (on_state) {
-        on_state(nullptr);
-    }
-    for (const auto& work : std::exchange(waiting_for_start_, {})) {
-        work();
-    }
-}
-
-void Filesystem::device_failed(const Error& error) {
-    dead_ = error;
-    for (auto& [id, pending] : std::exchange(pending_, {})) {
-        pending.fail(error);
-    }
-    if (on_state) {
-        on_state(&error);
-    }
-}
-
-void Filesystem::device_gone() {
-    device_failed(fail(ENODEV, "device", "it is gone"));
-}
-
-void Filesystem::device_described(std::string json) {
-    description_ = std::move(json);
-    if (!description_.ends_with('\n')) {
-        description_ += '\n';
-    }
-    if (Node* node = Tree::child(tree_.root(), "device.json")) {
-        node->size = description_.size();
-        notifier_->inode_changed(node->inode, true);
-    }
-}
-
-void Filesystem::device_noted(const std::string& text) {
-    if (on_note) {
-        on_note(text);
-    }
-}
-
-void Filesystem::device_ejected(const Result<void>& result) {
-    if (on_ejected) {
-        on_ejected(result);
-    }
-}
-
-void Filesystem::device_event(const std::string& json) {
-    if (json.size() < 3 || json.front() != '{' || json.find('\n') != std::string::npos) {
-        log::warning("event: not one JSON object in a line: " + plugfs::quoted(json));
-        return;
-    }
-    events_.append(json);
-    if (const Node* node = Tree::child(tree_.root(), "events")) {
-        notifier_->inode_changed(node->inode, false);
-    }
-    wake_pollers();
 }
 
 }  // namespace plugfs::kit

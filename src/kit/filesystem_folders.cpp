@@ -41,7 +41,7 @@ void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_
         fuse_reply_err(request, ESTALE);
         return;
     }
-    if (folder->listed == Listed::yes) {
+    if (is_known(*folder)) {
         answer_folder(request, *folder, size, offset, plus);
         return;
     }
@@ -56,7 +56,7 @@ void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_
             return true;
         }
         Node* at = tree_.find(inode);
-        if (error == nullptr && at != nullptr && at->listed != Listed::yes) {
+        if (error == nullptr && at != nullptr && !is_known(*at)) {
             return false;
         }
         finish(id);
@@ -101,9 +101,10 @@ void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t siz
         room = add(folder.parent != nullptr ? *folder.parent : folder, "..", parent_offset);
     }
     for (auto at = folder.children.upper_bound(offset); room && at != folder.children.end(); ++at) {
-        room = add(*at->second, at->second->name.c_str(), at->first);
+        Node& node = tree_.resolved(*at->second);
+        room = add(node, at->second->name.c_str(), at->first);
         if (room && plus) {
-            referenced.push_back(at->second);
+            referenced.push_back(&node);
         }
     }
     // With the attributes the kernel takes a reference to each entry, but not to "." and "..".
@@ -117,9 +118,23 @@ void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t siz
     }
 }
 
+bool Filesystem::is_known(const Node& folder) const {
+    return folder.content == Content::view ? tracks_.presentable() : folder.listed == Listed::yes;
+}
+
 void Filesystem::await_folder(Node& folder, FolderWaiter waiter) {
+    if (folder.content == Content::view) {
+        Node* view = tracks_folder();
+        folder_waiters_[view != nullptr ? view->inode : folder.inode].push_back(std::move(waiter));
+        when_started([this] { want_tracks(); });
+        return;
+    }
     folder_waiters_[folder.inode].push_back(std::move(waiter));
     want_listing(folder);
+    // It may be listed already for tracks/, behind all others.
+    if (const auto job = listing_jobs_.find(folder.inode); job != listing_jobs_.end()) {
+        queue_.hurry(job->second, Priority::metadata);
+    }
 }
 
 void Filesystem::when_listed(std::uint64_t inode, const Done& done) {
@@ -129,14 +144,14 @@ void Filesystem::when_listed(std::uint64_t inode, const Done& done) {
         done(&error);
         return;
     }
-    if (folder->listed == Listed::yes) {
+    if (is_known(*folder)) {
         done(nullptr);
         return;
     }
     await_folder(*folder, [this, inode, done](const Error* error) {
         const Node* at = tree_.find(inode);
         const Error gone = fail(ENOENT, "folder", "it is not on the device any more");
-        if (error == nullptr && at != nullptr && at->listed != Listed::yes) {
+        if (error == nullptr && at != nullptr && !is_known(*at)) {
             return false;
         }
         done(error != nullptr ? error : (at == nullptr ? &gone : nullptr));
@@ -170,13 +185,17 @@ void Filesystem::when_bound(Node& node, const Done& done) {
     });
 }
 
-void Filesystem::want_listing(Node& folder, unsigned attempt) {
-    if (folder.listed != Listed::no) {
+void Filesystem::want_listing(Node& folder, unsigned attempt, Priority priority) {
+    if (folder.listed != Listed::no || folder.content == Content::view) {
         return;
     }
     folder.listed = Listed::running;
     ++folder.listings;
-    when_bound(folder, [this, inode = folder.inode, attempt](const Error* error) {
+    if (folder.content == Content::controls) {
+        list_controls(folder.inode);
+        return;
+    }
+    when_bound(folder, [this, inode = folder.inode, attempt, priority](const Error* error) {
         Node* at = tree_.find(inode);
         if (at == nullptr || at->listed != Listed::running) {
             return;
@@ -185,13 +204,13 @@ void Filesystem::want_listing(Node& folder, unsigned attempt) {
             const Error copy = *error;
             listing_ended(*at, &copy);
         } else {
-            list_part(inode, {at->key, attempt, at->listings}, 0, Priority::metadata);
+            list_part(inode, {at->key, attempt, at->listings}, 0, priority);
         }
     });
 }
 
 void Filesystem::list_part(std::uint64_t folder, Attempt attempt, std::uint64_t cursor, Priority priority) {
-    queue_.add(priority, [this, folder, attempt, cursor](Driver& driver) {
+    listing_jobs_[folder] = queue_.add(priority, [this, folder, attempt, cursor](Driver& driver) {
         mailbox_.post([this, folder, attempt, cursor, part = driver.list(attempt.key, cursor)]() mutable {
             listed_part(folder, attempt, cursor, std::move(part));
         });
@@ -233,6 +252,7 @@ void Filesystem::listed_part(std::uint64_t inode, Attempt attempt, std::uint64_t
 
 void Filesystem::listing_ended(Node& folder, const Error* error) {
     folder.listed = error == nullptr ? Listed::yes : Listed::no;
+    listing_jobs_.erase(folder.inode);
     if (error == nullptr) {
         // What an earlier listing had and this one has not is gone.
         std::vector<Node*> gone;
@@ -246,6 +266,7 @@ void Filesystem::listing_ended(Node& folder, const Error* error) {
         }
     }
     resume_waiting(folder.inode, error);
+    go_on_with_tracks();
 }
 
 void Filesystem::resume_waiting(std::uint64_t folder, const Error* error) {
@@ -288,10 +309,20 @@ void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
         forget_content(*change->node);
         notifier_->inode_changed(change->node->inode, true);
     }
+    if (change->appeared && change->node->kind == Kind::directory) {
+        tracks_.look_into(change->node->inode);
+    } else if (change->appeared || change->content_changed) {
+        attributes_changed(change->node->inode);
+    }
 }
 
 void Filesystem::take_out(Node& node) {
-    if (node.parent != nullptr) {
+    if (node.content == Content::link && node.parent != nullptr) {
+        // The file itself is still there.
+        notifier_->name_changed(node.parent->inode, node.name);
+        notifier_->inode_changed(node.parent->inode, true);
+        notifier_->inode_changed(node.target, false);
+    } else if (node.parent != nullptr) {
         notifier_->removed(node.parent->inode, node.inode, node.name);
         notifier_->inode_changed(node.parent->inode, true);
     }
@@ -303,6 +334,7 @@ void Filesystem::device_added(Key key, const Entry& entry) {
     if (folder != nullptr && folder->kind == Kind::directory && folder->listed != Listed::no) {
         take_in(*folder, entry, true);
         resume_waiting(folder->inode, nullptr);
+        go_on_with_tracks();
     }
 }
 
@@ -320,6 +352,8 @@ void Filesystem::device_changed(const Entry& entry) {
         // The same size and time, and yet the device says that it changed.
         forget_content(*node);
         notifier_->inode_changed(node->inode, true);
+        attributes_changed(node->inode);
+        go_on_with_tracks();
     }
 }
 

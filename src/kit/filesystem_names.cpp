@@ -101,6 +101,13 @@ void Filesystem::begin_change(const NameChangeRef& change) {
         fuse_reply_err(change->request, bad);
         return;
     }
+    // In the kit's own folders nobody else makes or removes anything.
+    for (const std::uint64_t folder : {change->parent, renames ? change->target_parent : change->parent}) {
+        if (const Node* at = tree_.find(folder); at != nullptr && at->content != Content::driver) {
+            fuse_reply_err(change->request, EPERM);
+            return;
+        }
+    }
     change->operation.unique = session_->current_request();
     change->id = wait_through(change->request, [this, change](const Error& error) { change_failed(change, error); });
     if (const auto known = unfinished_.find(change->operation.unique); known != unfinished_.end()) {

@@ -86,9 +86,10 @@ struct Operations {
         guarded(request, [&](Filesystem& fs) { fs.rename(request, parent, name, target_parent, target_name, flags); });
     }
     static void write(fuse_req_t request, fuse_ino_t inode, const char* bytes, size_t size, off_t offset,
-                      fuse_file_info* /*info*/) {
+                      fuse_file_info* info) {
         guarded(request, [&](Filesystem& fs) {
-            fs.write(request, inode, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset));
+            fs.write(request, inode, std::as_bytes(std::span(bytes, size)), static_cast<std::uint64_t>(offset),
+                     info->fh);
         });
     }
     static void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int which, fuse_file_info* info) {
@@ -101,6 +102,20 @@ struct Operations {
     }
     static void fsync(fuse_req_t request, fuse_ino_t inode, int /*data_only*/, fuse_file_info* /*info*/) {
         guarded(request, [&](Filesystem& fs) { fs.flush(request, inode, false); });
+    }
+    static void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t room) {
+        guarded(request, [&](Filesystem& fs) { fs.get_attribute(request, inode, name, room); });
+    }
+    static void listxattr(fuse_req_t request, fuse_ino_t inode, size_t room) {
+        guarded(request, [&](Filesystem& fs) { fs.list_attributes(request, inode, room); });
+    }
+    static void setxattr(fuse_req_t request, fuse_ino_t inode, const char* name, const char* value, size_t size,
+                         int flags) {
+        guarded(request,
+                [&](Filesystem& fs) { fs.set_attribute(request, inode, name, std::string(value, size), flags); });
+    }
+    static void removexattr(fuse_req_t request, fuse_ino_t inode, const char* name) {
+        guarded(request, [&](Filesystem& fs) { fs.set_attribute(request, inode, name, std::nullopt, 0); });
     }
     static void statfs(fuse_req_t request, fuse_ino_t /*inode*/) {
         guarded(request, [&](Filesystem& fs) { fs.statistics(request); });
@@ -133,6 +148,10 @@ const fuse_lowlevel_ops& Filesystem::operations() {
         ops.setattr = Operations::setattr;
         ops.flush = Operations::flush;
         ops.fsync = Operations::fsync;
+        ops.getxattr = Operations::getxattr;
+        ops.listxattr = Operations::listxattr;
+        ops.setxattr = Operations::setxattr;
+        ops.removexattr = Operations::removexattr;
         return ops;
     }();
     return table;

@@ -121,9 +121,13 @@ void Filesystem::content_changed_by_us(Node& node) {
     forget_content(node);
 }
 
-void Filesystem::write(fuse_req_t request, std::uint64_t inode, std::span<const std::byte> bytes,
-                       std::uint64_t offset) {
+void Filesystem::write(fuse_req_t request, std::uint64_t inode, std::span<const std::byte> bytes, std::uint64_t offset,
+                       std::uint64_t handle) {
     PLUGFS_CRASH_POINT(1);
+    if (Node* at = tree_.find(inode); at != nullptr && at->content == Content::control) {
+        write_control(request, *at, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, offset, handle);
+        return;
+    }
     Node* node = file_to_change(request, inode);
     if (node == nullptr) {
         return;
@@ -171,7 +175,9 @@ void Filesystem::set_attributes(fuse_req_t request, std::uint64_t inode, const s
     // Owner and mode are the same for all files, whatever is asked for: `cp -p` and `rsync -a` go on.
     const bool resizes = (which & FUSE_SET_ATTR_SIZE) != 0;
     const bool dates = (which & (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)) != 0;
-    if (!resizes && !dates) {
+    const Node* at = tree_.find(inode);
+    const bool is_control = at != nullptr && at->content == Content::control;
+    if ((!resizes && !dates) || is_control) {
         get_attributes(request, inode);
         return;
     }
@@ -253,6 +259,8 @@ void Filesystem::flush(fuse_req_t request, std::uint64_t inode, bool closes) {
         if (entry && changes_under_way_.count(file.inode) == 0) {
             tree_.refresh(file, *entry);
         }
+        attributes_changed(file.inode);
+        go_on_with_tracks();
         fuse_reply_err(request, 0);
     };
     begin_work(request, inode, std::move(work));

@@ -1,15 +1,20 @@
 #include "kit/lockdown.h"
 
+#include "common/worker_contract.h"
 #include "kit/seccomp_filter.h"
 
 #include <linux/landlock.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
 
 namespace plugfs::kit {
 
@@ -44,8 +49,22 @@ constexpr std::uint64_t low_bits(int count) {
     return (std::uint64_t{1} << static_cast<unsigned>(count)) - 1;
 }
 
-const char* not_supported() {
-    return "not supported by this kernel";
+constexpr const char* not_supported = "not supported by this kernel";
+// The keeper mounts and unmounts; more than that it does not do.
+constexpr int keeper_deadline_ms = 10'000;
+
+// Whether the supervisor has told to leave a layer out.
+bool left_out(std::string_view name) {
+    const char* list = std::getenv(sandbox_without_variable);
+    std::string_view rest = list == nullptr ? "" : list;
+    while (!rest.empty()) {
+        const auto end = rest.find('+');
+        if (rest.substr(0, end) == name) {
+            return true;
+        }
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+    return false;
 }
 
 Result<std::string> set_no_new_privs() {
@@ -66,7 +85,7 @@ Result<std::string> set_undumpable() {
 Result<std::string> deny_file_system() {
     const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (version < 1) {
-        return std::string(not_supported());
+        return std::string(not_supported);
     }
     const auto& known =
         landlock_versions[std::min<std::size_t>(static_cast<std::size_t>(version), landlock_versions.size() - 1)];
@@ -82,6 +101,26 @@ Result<std::string> deny_file_system() {
     if (status != 0) {
         return fail(error, "landlock_restrict_self");
     }
+    return "held (version " + std::to_string(version) + ")";
+}
+
+// What is mounted goes; see supervisor/namespaces.h. The descriptor stays open: the keeper ends with it.
+Result<std::string> leave_root() {
+    const char please = 1;
+    int answer = 0;
+    if (::send(worker::keeper_fd, &please, 1, MSG_NOSIGNAL) != 1) {
+        return std::string("no mount namespace");
+    }
+    pollfd ready{worker::keeper_fd, POLLIN, 0};
+    if (::poll(&ready, 1, keeper_deadline_ms) != 1) {
+        return fail(ETIMEDOUT, "keeper");
+    }
+    if (::read(worker::keeper_fd, &answer, sizeof answer) != sizeof answer) {
+        return std::string("the keeper has ended");
+    }
+    if (answer != 0) {
+        return std::string(std::strerror(answer));
+    }
     return std::string("held");
 }
 
@@ -90,30 +129,55 @@ Result<std::string> filter_system_calls() {
     return std::string("held");
 }
 
+Result<std::string> filter_more_system_calls() {
+    PLUGFS_ASSIGN(const bool loaded, load_running_filter());
+    return std::string(loaded ? "held" : left_out(layer::seccomp) ? "there is no first filter" : not_supported);
+}
+
 struct Stage {
     const char* name;
     Result<std::string> (*apply)();
 };
 
 // The order matters: Landlock and seccomp need no_new_privs, and the filter forbids the calls of the others.
-constexpr std::array<Stage, 4> stages = {{
-    {"no_new_privs", set_no_new_privs},
-    {"dumpable", set_undumpable},
-    {"landlock", deny_file_system},
-    {"seccomp", filter_system_calls},
+constexpr std::array<Stage, 5> stages = {{
+    {layer::no_new_privs, set_no_new_privs},
+    {layer::dumpable, set_undumpable},
+    {layer::empty_root, leave_root},
+    {layer::landlock, deny_file_system},
+    {layer::seccomp, filter_system_calls},
 }};
+
+Result<SandboxLayer> put_on(const char* name, const std::function<Result<std::string>()>& how) {
+    if (left_out(name)) {
+        return SandboxLayer{name, "left out, as plugfsd was told"};
+    }
+    auto status = how();
+    if (!status) {
+        return fail(status.error().code, std::string("lockdown: ") + name, status.error().text());
+    }
+    return SandboxLayer{name, std::move(*status)};
+}
 
 }  // namespace
 
-Result<std::vector<Layer>> lock_down() {
-    std::vector<Layer> layers;
+Result<SandboxLayers> lock_down() {
+    SandboxLayers layers;
     for (const auto& stage : stages) {
-        auto status = stage.apply();
-        if (!status) {
-            return fail(status.error().code, std::string("lockdown: ") + stage.name, status.error().text());
-        }
-        layers.push_back({stage.name, std::move(*status)});
+        PLUGFS_ASSIGN(auto layer, put_on(stage.name, stage.apply));
+        layers.push_back(std::move(layer));
     }
+    return layers;
+}
+
+Result<SandboxLayers> tighten(usb::Backend* backend) {
+    SandboxLayers layers;
+    if (backend != nullptr) {
+        PLUGFS_ASSIGN(auto layer, put_on(layer::usbfs, [backend] { return backend->give_up_rights(); }));
+        layers.push_back(std::move(layer));
+    }
+    PLUGFS_ASSIGN(auto layer, put_on(layer::seccomp_running, filter_more_system_calls));
+    layers.push_back(std::move(layer));
     return layers;
 }
 

@@ -20,6 +20,7 @@ constexpr std::size_t string_limit = 4096;
 constexpr std::uint8_t flag_taken_back = 1;
 constexpr std::uint8_t flag_has_time = 2;
 constexpr std::uint8_t flag_written = 4;
+constexpr unsigned content_shift = 4;  // what it is, in the upper half of the flags
 
 Error damaged(const std::string& what, std::size_t offset) {
     return fail(EPROTO, "vault", "notes of the tree: " + what + " at offset " + std::to_string(offset));
@@ -31,7 +32,8 @@ std::vector<std::byte> encode(const NodeNote& note, bool taken_back) {
     };
     ByteWriter body;
     body.u8(static_cast<std::uint8_t>((taken_back ? flag_taken_back : 0U) | (note.modified ? flag_has_time : 0U) |
-                                      (note.written ? flag_written : 0U)));
+                                      (note.written ? flag_written : 0U) |
+                                      (static_cast<unsigned>(note.content) << content_shift)));
     body.u8(static_cast<std::uint8_t>(note.kind));
     for (const auto* text : {&note.name, &note.device_name, &note.identity}) {
         body.u16le(text_length(*text));
@@ -103,6 +105,11 @@ Result<std::vector<NodeNote>> NodeLog::read() const {
             return damaged(reader.ok() ? "kind is " + std::to_string(kind) : "a string passes the end", at);
         }
         note.kind = static_cast<Kind>(kind);
+        const unsigned content = flags >> content_shift;
+        if (content > static_cast<unsigned>(Content::attribute)) {
+            return damaged("content is " + std::to_string(content), at);
+        }
+        note.content = static_cast<Content>(content);
         if ((flags & flag_taken_back) != 0) {
             notes.erase(note.inode);
         } else {

@@ -77,7 +77,7 @@ Result<std::unique_ptr<usb::Backend>> open_device(const std::string& transport) 
 // All parts of a worker, in the order in which they depend on each other.
 class Worker {
   public:
-    Worker(Channel channel, DriverInfo info, std::vector<Layer> layers)
+    Worker(Channel channel, DriverInfo info, SandboxLayers layers)
         : channel_(std::move(channel)), info_(info), layers_(std::move(layers)) {}
 
     Result<void> set_up(const json& start, const DriverFactory& create);
@@ -88,13 +88,16 @@ class Worker {
     }
 
   private:
+    [[nodiscard]] Result<void> check_layers() const;
     void on_state(const Error* error);
     // False when told to stop.
     Result<bool> handle_messages();
 
     Channel channel_;
     DriverInfo info_;
-    std::vector<Layer> layers_;
+    SandboxLayers layers_;  // the device thread adds to it before it says that the driver has started
+    bool require_sandbox_ = false;
+    bool said_failing_ = false;
     std::optional<VaultMapping> vault_;
     std::optional<NodeLog> node_log_;
     std::optional<OperationLog> operations_;
@@ -107,7 +110,19 @@ class Worker {
     std::unique_ptr<DeviceThread> device_;
 };
 
+// With -o require_sandbox nothing runs that lacks a layer.
+Result<void> Worker::check_layers() const {
+    for (const auto& layer : layers_) {
+        if (require_sandbox_ && !layer.held()) {
+            return fail(EPERM, "lockdown: " + layer.name, layer.status + ", and -o require_sandbox was given");
+        }
+    }
+    return {};
+}
+
 Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
+    require_sandbox_ = start.value("require_sandbox", false);
+    PLUGFS_TRY(check_layers());
     bool locked = false;
     PLUGFS_ASSIGN(vault_, VaultMapping::open(worker::vault_fd, locked));
     if (!locked) {
@@ -139,13 +154,18 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     PLUGFS_ASSIGN(spool_, SpoolFile::create(UniqueFd(worker::spool_fd)));
     notifier_ = std::make_unique<Notifier>(*session_);
     filesystem_->connect(*session_, *notifier_);
-    device_ =
-        std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_, vault_->header().device_heartbeat);
+    device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_,
+                                             vault_->header().device_heartbeat, vault_->header().device_busy);
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
-                    lasting ? worker::lasting_fd : -1});
-    return session_->begin(start.value("one_by_one", false));
+                    lasting ? worker::lasting_fd : -1},
+                   [this](usb::Backend& backend) -> Result<void> {
+                       PLUGFS_ASSIGN(const auto more, tighten(&backend));
+                       layers_.insert(layers_.end(), more.begin(), more.end());
+                       return check_layers();
+                   });
+    return session_->begin(start.value("one_by_one", false), start.value("ask_again", false));
 }
 
 // As long as the driver is at work with the device, the supervisor is told to wait for it.
@@ -199,6 +219,10 @@ Result<void> Worker::serve() {
     while (true) {
         vault_->header().heartbeat.fetch_add(1, std::memory_order_relaxed);
         session_->go_on_with_trial();
+        if (session_->fails_everything() && !std::exchange(said_failing_, true)) {
+            (void)channel_.send({{"type", "failing"}});
+        }
+        filesystem_->look_at_clock();
         std::array<pollfd, 3> ready = {{{channel_.fd(), POLLIN, 0},
                                         {mailbox_->fd(), POLLIN, 0},
                                         {session_->can_take() ? session_->fd() : -1, POLLIN, 0}}};

@@ -16,6 +16,9 @@ namespace {
 // So that replies from the mailbox and the supervisor's messages get their turn under load.
 constexpr int requests_per_turn = 32;
 
+constexpr unsigned failure_limit = 8;
+constexpr std::chrono::seconds failure_time{10};
+
 std::uint64_t unique_of(std::span<const std::byte> request) {
     fuse_in_header header{};
     std::memcpy(&header, request.data(), sizeof header);
@@ -25,6 +28,22 @@ std::uint64_t unique_of(std::span<const std::byte> request) {
 // FUSE_NOTIFY_RESEND and FUSE_HAS_RESEND (bit 39 of the flags) of kernel 6.9, newer than our headers.
 constexpr std::int32_t notify_resend = 7;
 constexpr std::uint32_t has_resend = 1U << 7U;
+
+// libfuse 3.14 does not know the flag: no file here has privileges (set-user-ID, capabilities) that a write would have
+// to take away. Without it the kernel asks for the attribute security.capability before every write(2).
+void promise_no_privileges(std::span<const std::byte> init, std::span<std::byte> reply) {
+    constexpr std::size_t offered_offset = sizeof(fuse_in_header) + offsetof(fuse_init_in, flags);
+    constexpr std::size_t wanted_offset = sizeof(fuse_out_header) + offsetof(fuse_init_out, flags);
+    std::uint32_t offered = 0;
+    std::uint32_t wanted = 0;
+    if (init.size() < offered_offset + sizeof offered || reply.size() < wanted_offset + sizeof wanted) {
+        return;
+    }
+    std::memcpy(&offered, init.data() + offered_offset, sizeof offered);
+    std::memcpy(&wanted, reply.data() + wanted_offset, sizeof wanted);
+    wanted |= offered & FUSE_HANDLE_KILLPRIV_V2;
+    std::memcpy(reply.data() + wanted_offset, &wanted, sizeof wanted);
+}
 
 bool kernel_can_resend(std::span<const std::byte> init) {
     constexpr std::size_t flags2_offset = sizeof(fuse_in_header) + (4 * sizeof(std::uint32_t));
@@ -67,7 +86,7 @@ Session::~Session() {
     }
 }
 
-Result<void> Session::begin(bool one_by_one) {
+Result<void> Session::begin(bool one_by_one, bool ask_again) {
     auto& header = vault_.header();
     header.request_on_trial.store(0);
     const std::uint32_t length = header.init_request_length;
@@ -84,8 +103,10 @@ Result<void> Session::begin(bool one_by_one) {
     if (init_error_ != 0) {
         return fail(init_error_, "FUSE_INIT", "the reply differs from the one that the kernel was given");
     }
-    if (slots_.damaged() > 0) {
-        return ask_again(std::span<const std::byte>(init).first(length));
+    if (slots_.damaged() > 0 || ask_again) {
+        const std::string why = slots_.damaged() > 0 ? std::to_string(slots_.damaged()) + " request slots hold nonsense"
+                                                     : "a request was lost";
+        return this->ask_again(std::span<const std::byte>(init).first(length), why);
     }
     for (const auto request : slots_.unanswered()) {
         if (one_by_one) {
@@ -98,12 +119,11 @@ Result<void> Session::begin(bool one_by_one) {
 }
 
 // The journal cannot be believed. Newer kernels give out again what was not answered.
-Result<void> Session::ask_again(std::span<const std::byte> init) {
-    const std::string what = std::to_string(slots_.damaged()) + " request slots hold nonsense";
+Result<void> Session::ask_again(std::span<const std::byte> init, const std::string& why) {
     if (!kernel_can_resend(init)) {
-        return fail(EPROTO, "vault", what);
+        return fail(EPROTO, "vault", why);
     }
-    log::warning("vault: " + what + "; asking the kernel for its requests again");
+    log::warning("vault: " + why + "; asking the kernel for its requests again");
     slots_.give_up_unanswered();
     const fuse_out_header notice{sizeof(fuse_out_header), notify_resend, 0};
     if (::write(fd_, &notice, sizeof notice) < 0) {
@@ -219,6 +239,7 @@ ssize_t Session::write_reply(iovec* parts, int count) {
     // if the kernel did not want it any more (ENOENT: interrupted, or answered before by a predecessor).
     if (header.unique != 0) {
         const int saved = errno;
+        note_success(header.unique, header.error);
         slots_.answered(header.unique);
         auto& on_trial = vault_.header().request_on_trial;
         if (!trial_.empty() && on_trial.load(std::memory_order_relaxed) == header.unique) {
@@ -230,6 +251,29 @@ ssize_t Session::write_reply(iovec* parts, int count) {
     return written;
 }
 
+// Only requests that need the device count: a driver that is broken still knows its tree.
+void Session::note_success(std::uint64_t unique, int error) {
+    const auto request = slots_.find(unique);
+    fuse_in_header header{};
+    if (request.size() < sizeof header) {
+        return;
+    }
+    std::memcpy(&header, request.data(), sizeof header);
+    if (header.opcode != FUSE_READ && header.opcode != FUSE_WRITE && header.opcode != FUSE_READDIR &&
+        header.opcode != FUSE_READDIRPLUS) {
+        return;
+    }
+    if (error != -EIO) {
+        failures_ = 0;
+    } else if (++failures_ == 1) {
+        failing_since_ = Deadline::Clock::now();
+    }
+}
+
+bool Session::fails_everything() const {
+    return failures_ >= failure_limit && Deadline::Clock::now() - failing_since_ >= failure_time;
+}
+
 ssize_t Session::write_init_reply(const iovec* parts, int count) {
     std::vector<std::byte> reply;
     for (int i = 0; i < count; ++i) {
@@ -237,6 +281,7 @@ ssize_t Session::write_init_reply(const iovec* parts, int count) {
         reply.insert(reply.end(), bytes, bytes + parts[i].iov_len);
     }
     auto& vault = vault_.header();
+    promise_no_privileges(vault.init_request, reply);
     if (reply.size() > init_capacity) {
         init_error_ = EPROTO;
     } else if (const auto recorded = vault.init_reply_length.load(std::memory_order_acquire); recorded != 0) {

@@ -14,6 +14,7 @@
 #include "common/unique_fd.h"
 #include "kit/request_slots.h"
 
+#include <plugfs/deadline.h>
 #include <plugfs/result.h>
 
 #include <fuse_lowlevel.h>
@@ -49,7 +50,13 @@ class Session {
     //
     // `one_by_one`: a predecessor of ours crashed on one of these requests, perhaps. So each is played when the one
     // before has been answered, nothing new is taken meanwhile, and the vault says which one is on trial.
-    Result<void> begin(bool one_by_one);
+    // `ask_again`: the journal is not whole, a predecessor has lost a request; the kernel gives out again all that was
+    // not answered.
+    Result<void> begin(bool one_by_one, bool ask_again);
+
+    // For ten seconds or more, every read, write and listing has failed with EIO, at least eight of them: perhaps the
+    // driver's own memory is damaged, and a new process would do better.
+    [[nodiscard]] bool fails_everything() const;
 
     // Readable when the kernel has requests.
     [[nodiscard]] int fd() const { return fd_; }
@@ -78,7 +85,8 @@ class Session {
     ssize_t write_reply(iovec* parts, int count);
     ssize_t write_init_reply(const iovec* parts, int count);
     Result<bool> take_one();
-    Result<void> ask_again(std::span<const std::byte> init);
+    Result<void> ask_again(std::span<const std::byte> init, const std::string& why);
+    void note_success(std::uint64_t unique, int error);
     void dispatch(std::span<std::byte> request);
 
     int fd_;  // owned by session_ once that exists
@@ -91,6 +99,8 @@ class Session {
     std::uint64_t current_poll_handle_ = 0;
     bool playing_init_ = false;
     int init_error_ = 0;
+    unsigned failures_ = 0;  // in a row
+    Deadline::Clock::time_point failing_since_;
 };
 
 }  // namespace plugfs::kit

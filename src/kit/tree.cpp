@@ -8,10 +8,6 @@ namespace plugfs::kit {
 
 namespace {
 
-// Inodes 1 and 2 serve as the readdir offsets of "." and "..", and offsets must fit a signed 64-bit number.
-constexpr std::uint64_t first_inode = 16;
-constexpr std::uint64_t inode_mask = (std::uint64_t{1} << 62U) - 1;
-
 // FNV-1a, 64 bits, over the parent's inode and the name, with a final mix: stable across workers and versions.
 std::uint64_t path_hash(std::uint64_t parent, std::string_view name) {
     std::uint64_t hash = 0xcbf29ce484222325;
@@ -30,9 +26,10 @@ std::uint64_t path_hash(std::uint64_t parent, std::string_view name) {
     return hash ^ (hash >> 28U);
 }
 
-NodeNote note_of(const Node& node) {
-    return {node.inode, node.parent->inode, node.name,     node.device_name, node.identity,
-            node.kind,  node.size,          node.modified, node.written};
+// What a successor has to be told of: its place, or what its content is, is not known beforehand. Links have no inode
+// that the kernel would know.
+bool is_noted(const Node& node) {
+    return node.content != Content::text && node.content != Content::events && node.content != Content::link;
 }
 
 bool lies_below(const Node& node, const Node& ancestor) {
@@ -45,6 +42,11 @@ bool lies_below(const Node& node, const Node& ancestor) {
 }
 
 }  // namespace
+
+NodeNote Tree::note_of(const Node& node) {
+    return {node.inode, node.parent->inode, node.name,     node.device_name, node.identity,
+            node.kind,  node.size,          node.modified, node.written,     node.content};
+}
 
 Tree::Tree() {
     auto root = std::make_unique<Node>();
@@ -103,26 +105,35 @@ void Tree::detach(Node& node) {
     }
 }
 
-// By its name, and where the device has one, its identity. A file must have the size and time that it had: to somebody
-// who has it open, another one would be other bytes.
+// By its name; of several with that name, the one with that identity.
 Node* Tree::find_unbound(Node& folder, const Entry& entry) {
     // Entries whose names collide have numbers behind them, in the order in which they came: look at each.
     Node* found = nullptr;
+    bool certain = false;
     (void)unique_name(safe_name(entry.name), [&](const std::string& candidate) {
         Node* node = child(folder, candidate);
         const bool same = node != nullptr && !node->bound && node->kind == entry.kind &&
-                          (node->device_name.empty() ? node->name : node->device_name) == entry.name &&
-                          (node->identity.empty() || entry.persistent_identity.empty() ||
-                           node->identity == entry.persistent_identity);
-        found = same ? node : nullptr;
-        return node != nullptr && !same;
+                          (node->device_name.empty() ? node->name : node->device_name) == entry.name;
+        certain = same && same_identity(*node, entry);
+        if (certain || (same && found == nullptr)) {
+            found = node;
+        }
+        return node != nullptr && !certain;
     });
     return found;
 }
 
-// Whether an unbound entry still has the content that it had.
+// False only if both are known to be others.
+bool Tree::same_identity(const Node& node, const Entry& entry) {
+    return node.identity.empty() || entry.persistent_identity.empty() || node.identity == entry.persistent_identity;
+}
+
+// Whether an unbound entry still has the content that it had. A file must be the same object, with the size and time
+// that it had: to somebody who has it open, another one would be other bytes. Unless it was being written to by us,
+// where a device may have made a new object of it. A folder's entries are looked at themselves.
 bool Tree::same_content(const Node& node, const Entry& entry) {
-    return node.kind == Kind::directory || node.written || (node.size == entry.size && node.modified == entry.modified);
+    return node.kind == Kind::directory || node.written ||
+           (same_identity(node, entry) && node.size == entry.size && node.modified == entry.modified);
 }
 
 void Tree::unbind_all() {
@@ -244,12 +255,6 @@ void Tree::was_not_written(Node& node) {
     }
 }
 
-Node& Tree::add_own(std::string_view name, Content content) {
-    Node& node = create(root(), std::string(name));
-    node.content = content;
-    return node;
-}
-
 void Tree::remove(Node& top) {
     // Not by recursion: the device decides how deep its folders go.
     std::vector<Node*> doomed = {&top};
@@ -262,6 +267,7 @@ void Tree::remove(Node& top) {
     for (auto at = doomed.rbegin(); at != doomed.rend(); ++at) {
         Node& node = **at;
         detach(node);
+        unlink(node);
         if (node.content == Content::driver && node.bound) {
             by_key_.erase(node.key);
         }
@@ -291,7 +297,7 @@ void Tree::reference(Node& node) {
 }
 
 void Tree::note(Node& node) {
-    if (observer_ == nullptr || node.parent == nullptr || node.content != Content::driver) {
+    if (observer_ == nullptr || node.parent == nullptr || !is_noted(node)) {
         return;
     }
     node.noted = true;
@@ -302,58 +308,6 @@ void Tree::take_back(Node& node) {
     if (std::exchange(node.noted, false) && observer_ != nullptr) {
         observer_->take_back(node.inode);
     }
-}
-
-void Tree::each_note(const std::function<void(const NodeNote&)>& give) const {
-    for (const auto& [inode, node] : nodes_) {
-        if (node->noted) {
-            give(note_of(*node));
-        }
-    }
-}
-
-std::size_t Tree::restore(std::vector<NodeNote> notes) {
-    std::unordered_multimap<std::uint64_t, NodeNote*> by_parent;
-    for (auto& note : notes) {
-        by_parent.emplace(note.parent, &note);
-    }
-    // From the root down, so that a circle is never reached.
-    std::vector<Node*> folders = {&root()};
-    std::size_t count = 0;
-    while (!folders.empty()) {
-        Node& folder = *folders.back();
-        folders.pop_back();
-        const auto [begin, end] = by_parent.equal_range(folder.inode);
-        for (auto at = begin; at != end; ++at) {
-            NodeNote& note = *at->second;
-            const bool valid = note.inode >= first_inode && note.inode <= inode_mask && find(note.inode) == nullptr &&
-                               note.name == safe_name(note.name) && child(folder, note.name) == nullptr;
-            if (!valid) {
-                continue;
-            }
-            auto node = std::make_unique<Node>();
-            node->inode = note.inode;
-            node->name = std::move(note.name);
-            node->device_name = std::move(note.device_name);
-            node->identity = std::move(note.identity);
-            node->kind = note.kind;
-            node->size = note.size;
-            node->modified = note.modified;
-            node->written = note.written;
-            node->bound = false;
-            // How many references the kernel has is not known, and does not matter: it drops all of them at once.
-            node->lookups = 1;
-            node->noted = true;
-            Node& made = *node;
-            nodes_[made.inode] = std::move(node);
-            attach(folder, made);
-            if (made.kind == Kind::directory) {
-                folders.push_back(&made);
-            }
-            ++count;
-        }
-    }
-    return count;
 }
 
 void Tree::drop_if_unused(Node& node) {

@@ -31,11 +31,24 @@ namespace plugfs::kit {
 // Inode of the device's folder (FUSE_ROOT_ID).
 inline constexpr std::uint64_t root_inode = 1;
 
-// Who has the content of a file.
-enum class Content : std::uint8_t { driver, text, events };
+// What an entry is, and who has its content. Only what the driver listed has a key.
+enum class Content : std::uint8_t {
+    driver,
+    text,       // device.json
+    events,     // the stream of them
+    controls,   // the folder of controls, and
+    control,    // one of them, by its name
+    view,       // a folder of links that the kit makes: tracks/ and what is in it
+    link,       // a second name of another entry: the kernel sees that entry's inode
+    attribute,  // a file whose content is an attribute of another one
+};
 
 // How far a folder is known. unlisted: its entries, if any, may be out of date or incomplete; ask before saying "no".
 enum class Listed : std::uint8_t { no, running, yes };
+
+// Inodes 1 and 2 serve as the readdir offsets of "." and "..", and offsets must fit a signed 64-bit number.
+inline constexpr std::uint64_t first_inode = 16;
+inline constexpr std::uint64_t inode_mask = (std::uint64_t{1} << 62U) - 1;
 
 // What a successor has to know of an entry.
 struct NodeNote {
@@ -48,6 +61,7 @@ struct NodeNote {
     std::uint64_t size = 0;
     std::optional<std::int64_t> modified;
     bool written = false;
+    Content content = Content::driver;
 };
 
 // Told of every entry that the kernel has references to, before it gets the first, when what is noted of it changes,
@@ -76,8 +90,10 @@ struct Node {
     bool noted = false;         // the observer knows it
     // Written to by us, so that its size and time may differ from what is known, and it is the same file nevertheless.
     bool written = false;
-    std::uint64_t seen_in = 0;   // the listing of its parent that saw it last
-    std::uint64_t listings = 0;  // of itself, so far; the number of the latest
+    std::uint64_t target = 0;          // inode of the entry that a link or an attribute belongs to; 0: not known yet
+    std::vector<std::uint64_t> links;  // the links to this entry, by their own numbers
+    std::uint64_t seen_in = 0;         // the listing of its parent that saw it last
+    std::uint64_t listings = 0;        // of itself, so far; the number of the latest
     Listed listed = Listed::no;
     std::map<std::uint64_t, Node*> children;              // by inode, which is also the order of readdir
     std::unordered_map<std::string_view, Node*> by_name;  // keys are the children's own `name`
@@ -113,8 +129,15 @@ class Tree {
     // From now on its size and time may be any (Node::written).
     void will_be_written(Node& node);
     void was_not_written(Node& node);
-    // Adds a file of the kit's own to the root. The name must be free.
-    Node& add_own(std::string_view name, Content content);
+    // An entry of the kit's own, with that name or, if it is taken by something else, one like it. One that is there
+    // already stays.
+    Node& add_own(Node& folder, std::string_view name, Kind kind, Content content);
+    // A second name for an entry. It goes with the entry.
+    Node& add_link(Node& folder, std::string_view name, Node& target);
+    // The entry itself, or the one that it is a link to; never null.
+    [[nodiscard]] Node& resolved(Node& node);
+    // Called before a link goes because its target does.
+    std::function<void(const Node& link)> link_goes;
 
     // All keys are of a session that has ended; what is listed has to be listed again.
     void unbind_all();
@@ -146,10 +169,13 @@ class Tree {
     Node& create(Node& folder, std::string name);
     // An unbound entry of the folder that `entry` is, or null.
     Node* find_unbound(Node& folder, const Entry& entry);
+    [[nodiscard]] static bool same_identity(const Node& node, const Entry& entry);
     [[nodiscard]] static bool same_content(const Node& node, const Entry& entry);
     void attach(Node& folder, Node& node);
     static void detach(Node& node);
+    void unlink(Node& node);
     void drop_if_unused(Node& node);
+    [[nodiscard]] static NodeNote note_of(const Node& node);
     void note(Node& node);
     void take_back(Node& node);
 

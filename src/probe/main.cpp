@@ -10,6 +10,7 @@
 #include "kit/lockdown.h"
 #include "usb/backend.h"
 
+#include <sys/stat.h>
 #include <nlohmann/json.hpp>
 
 #include <set>
@@ -42,9 +43,25 @@ DeviceIdentity identity_of(const usb::Device& device) {
     return identity;
 }
 
+// Without a device it tries the sandbox and says what held (plugfsd --check).
+Result<void> report_sandbox(Channel& channel, SandboxLayers layers) {
+    PLUGFS_ASSIGN(const auto more, kit::tighten(nullptr));
+    layers.insert(layers.end(), more.begin(), more.end());
+    nlohmann::json names = nlohmann::json::object();
+    for (const auto& one : layers) {
+        names[one.name] = one.status;
+    }
+    return channel.send({{"type", "sandbox"}, {"layers", names}});
+}
+
 Result<void> probe() {
-    PLUGFS_TRY(kit::lock_down());
+    struct stat status {};
+    const bool has_device = ::fstat(worker::device_fd, &status) == 0;
+    PLUGFS_ASSIGN(auto layers, kit::lock_down());
     Channel channel{UniqueFd(worker::control_fd)};
+    if (!has_device) {
+        return report_sandbox(channel, std::move(layers));
+    }
     PLUGFS_ASSIGN(const auto device, usb::open_usbredir(UniqueFd(worker::device_fd), Deadline::after(deadline)));
     return channel.send(identity_to_json(identity_of(*device)));
 }

@@ -76,8 +76,8 @@ struct ControlOperations {
 };
 
 Result<std::unique_ptr<ControlFs>> ControlFs::create(UniqueFd fuse, EventLoop& loop, ControlSource& source,
-                                                     const EventLog& events) {
-    std::unique_ptr<ControlFs> self(new ControlFs(loop, source, events));
+                                                     const EventLog& events, const ControlAccess& access) {
+    std::unique_ptr<ControlFs> self(new ControlFs(loop, source, events, access));
     fuse_lowlevel_ops operations{};
     operations.lookup = ControlOperations::lookup;
     operations.getattr = ControlOperations::getattr;
@@ -154,10 +154,13 @@ ControlFs::Place ControlFs::place(fuse_ino_t inode) const {
 struct stat ControlFs::attributes(fuse_ino_t inode, const Place& place) const {
     struct stat status {};
     status.st_ino = inode;
-    status.st_mode = place.folder ? S_IFDIR | 0755U : S_IFREG | (is_command(place) ? 0200U : 0444U);
+    const mode_t command = 0200U | (access_.group_commands ? 0020U : 0U);
+    status.st_mode = place.folder        ? S_IFDIR | (0755U & ~access_.umask)
+                     : is_command(place) ? S_IFREG | command
+                                         : S_IFREG | (0444U & ~access_.umask);
     status.st_nlink = 1;
-    status.st_uid = ::getuid();
-    status.st_gid = ::getgid();
+    status.st_uid = access_.uid;
+    status.st_gid = access_.gid;
     if (inode == events_inode) {
         status.st_size = static_cast<off_t>(events_.size());
     } else if (!place.folder) {

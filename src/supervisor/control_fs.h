@@ -8,6 +8,7 @@
 //   .control/<name>/last-error       why, the last time
 //   .control/<name>/last-crash       the last crash: signal, backtrace, unanswered requests, as JSON
 //   .control/<name>/log              the last lines that the worker wrote
+//   .control/<name>/sandbox          the layers around the worker: held, or why not
 //   .control/<name>/restart          write anything: another worker takes over, or a quarantined device is tried again
 //   .control/<name>/eject            write anything: everything goes to the device, then it can be unplugged
 //
@@ -36,9 +37,20 @@
 namespace plugfs {
 
 // The files of a device's control folder, in the order of their inode numbers.
-enum class ControlFile : std::uint8_t { state, driver, pid, restarts, last_error, last_crash, log, restart, eject };
-inline constexpr std::array<std::string_view, 9> control_file_names = {
-    "state", "driver", "pid", "restarts", "last-error", "last-crash", "log", "restart", "eject"};
+enum class ControlFile : std::uint8_t {
+    state,
+    driver,
+    pid,
+    restarts,
+    last_error,
+    last_crash,
+    log,
+    restart,
+    sandbox,
+    eject
+};
+inline constexpr std::array<std::string_view, 10> control_file_names = {
+    "state", "driver", "pid", "restarts", "last-error", "last-crash", "log", "restart", "sandbox", "eject"};
 // Those that are written, not read.
 [[nodiscard]] constexpr bool is_command(ControlFile file) {
     return file == ControlFile::restart || file == ControlFile::eject;
@@ -59,11 +71,20 @@ class ControlSource {
     virtual int control_command(unsigned number, ControlFile file) = 0;
 };
 
+// Whose the files of `.control` are. Commands can be written by the owner, and by the group if there is one; who may
+// not read the devices' files (umask) may not read these.
+struct ControlAccess {
+    uid_t uid = 0;
+    gid_t gid = 0;
+    bool group_commands = false;
+    mode_t umask = 022;
+};
+
 class ControlFs {
   public:
     // Serves `fuse` (mounted) from `loop`. `loop`, `source` and `events` must outlive it.
     static Result<std::unique_ptr<ControlFs>> create(UniqueFd fuse, EventLoop& loop, ControlSource& source,
-                                                     const EventLog& events);
+                                                     const EventLog& events, const ControlAccess& access);
     ~ControlFs();
     ControlFs(const ControlFs&) = delete;
     ControlFs& operator=(const ControlFs&) = delete;
@@ -73,8 +94,8 @@ class ControlFs {
 
   private:
     friend struct ControlOperations;
-    ControlFs(EventLoop& loop, ControlSource& source, const EventLog& events)
-        : loop_(loop), source_(source), events_(events) {}
+    ControlFs(EventLoop& loop, ControlSource& source, const EventLog& events, const ControlAccess& access)
+        : loop_(loop), source_(source), events_(events), access_(access) {}
     void serve();
 
     // An inode is a device's number and a file's place in its folder.
@@ -107,6 +128,7 @@ class ControlFs {
     EventLoop& loop_;
     ControlSource& source_;
     const EventLog& events_;
+    ControlAccess access_;
     int fd_ = -1;  // owned by session_
     fuse_session* session_ = nullptr;
     std::vector<char> buffer_;

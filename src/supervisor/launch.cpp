@@ -1,20 +1,16 @@
-// The child's way from fork() to exec() is a list of named stages; each makes only async-signal-safe calls, and the
-// first that fails reports its number and errno through a pipe that exec closes.
-
 #include "supervisor/launch.h"
 
+#include "common/worker_contract.h"
 #include "supervisor/argument_list.h"
+#include "supervisor/launch_child.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/close_range.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -27,113 +23,8 @@ namespace {
 constexpr int parking_from = 32;
 constexpr uid_t first_worker_user = 2147000000;
 constexpr unsigned worker_users = 400'000;
-
-enum class Step : std::uint8_t { descriptors, signals, limits, user, death_signal, exec };
-constexpr std::array step_names = {"descriptors", "signals", "limits", "user", "parent-death signal", "exec"};
-static_assert(step_names.size() == static_cast<std::size_t>(Step::exec) + 1);
-
-// Everything the child needs, laid out before the fork: it may not allocate.
-struct ChildPlan {
-    int executable = -1;
-    int report = -1;
-    int null = -1;
-    int highest = 2;
-    const std::pair<int, int>* descriptors = nullptr;
-    std::size_t descriptor_count = 0;
-    char* const* arguments = nullptr;
-    char* const* environment = nullptr;
-    bool change_user = false;
-    uid_t user = 0;
-    std::size_t locked_memory = 0;
-    std::size_t data_memory = 0;
-    std::size_t open_files = 0;
-    pid_t parent = 0;
-};
-
-bool set_descriptors(const ChildPlan& plan) {
-    if (::dup2(plan.null, 0) < 0) {
-        return false;
-    }
-    for (std::size_t i = 0; i < plan.descriptor_count; ++i) {
-        if (::dup2(plan.descriptors[i].first, plan.descriptors[i].second) < 0) {
-            return false;
-        }
-    }
-    for (int number = 1; number <= plan.highest; ++number) {
-        bool wanted = false;
-        for (std::size_t i = 0; i < plan.descriptor_count; ++i) {
-            wanted |= plan.descriptors[i].second == number;
-        }
-        if (!wanted) {
-            (void)::close(number);
-        }
-    }
-    // The rest closes at exec; the report pipe must live until then.
-    return ::syscall(SYS_close_range, plan.highest + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
-}
-
-bool reset_signals() {
-    sigset_t none;
-    sigemptyset(&none);
-    struct sigaction standard {};
-    standard.sa_handler = SIG_DFL;
-    for (const int signal : {SIGPIPE, SIGCHLD, SIGINT, SIGTERM, SIGHUP}) {
-        if (::sigaction(signal, &standard, nullptr) != 0) {
-            return false;
-        }
-    }
-    return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
-}
-
-bool limit(__rlimit_resource resource, rlim_t soft, rlim_t hard) {
-    const rlimit value{soft, hard};
-    return ::setrlimit(resource, &value) == 0;
-}
-
-bool set_limits(const ChildPlan& plan) {
-    if (plan.locked_memory != 0) {
-        rlimit memory{};
-        (void)::getrlimit(RLIMIT_MEMLOCK, &memory);
-        const rlim_t wanted = plan.locked_memory;
-        // More than the limit allows takes root; without, the worker does with what there is and says so.
-        if (!limit(RLIMIT_MEMLOCK, wanted, std::max<rlim_t>(wanted, memory.rlim_max))) {
-            (void)limit(RLIMIT_MEMLOCK, memory.rlim_max, memory.rlim_max);
-        }
-    }
-    if (plan.data_memory != 0 && !limit(RLIMIT_DATA, plan.data_memory, plan.data_memory)) {
-        return false;
-    }
-    return limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_NOFILE, plan.open_files, plan.open_files);
-}
-
-bool become_user(const ChildPlan& plan) {
-    return !plan.change_user || (::setgroups(0, nullptr) == 0 && ::setresgid(plan.user, plan.user, plan.user) == 0 &&
-                                 ::setresuid(plan.user, plan.user, plan.user) == 0);
-}
-
-bool die_with_parent(const ChildPlan& plan) {
-    // After the change of user, which clears it.
-    return ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && ::getppid() == plan.parent;
-}
-
-[[noreturn]] void child(const ChildPlan& plan) {
-    const auto step = [&plan](Step which, bool succeeded) {
-        if (!succeeded) {
-            const std::array<int, 2> report = {static_cast<int>(which), errno};
-            [[maybe_unused]] const auto written = ::write(plan.report, report.data(), sizeof report);
-            ::_exit(127);
-        }
-    };
-    step(Step::descriptors, set_descriptors(plan));
-    step(Step::signals, reset_signals());
-    step(Step::limits, set_limits(plan));
-    step(Step::user, become_user(plan));
-    step(Step::death_signal, die_with_parent(plan));
-    // By descriptor: the new user need not be able to reach the path.
-    (void)::syscall(SYS_execveat, plan.executable, "", plan.arguments, plan.environment, AT_EMPTY_PATH);
-    step(Step::exec, false);
-    ::_exit(127);
-}
+// Not among them: whoever keeps namespaces.
+constexpr uid_t keeper_user = first_worker_user - 1;
 
 Result<UniqueFd> park(int fd) {
     UniqueFd parked(::fcntl(fd, F_DUPFD_CLOEXEC, parking_from));
@@ -144,36 +35,92 @@ Result<UniqueFd> park(int fd) {
 }
 
 // Nothing of our environment but what steers sanitizers.
-std::vector<std::string> worker_environment() {
+std::vector<std::string> worker_environment(const LaunchPlan& plan) {
     std::vector<std::string> variables = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
     for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"}) {
         if (const char* value = std::getenv(name)) {
             variables.push_back(std::string(name) + "=" + value);
         }
     }
+    variables.insert(variables.end(), plan.environment.begin(), plan.environment.end());
     return variables;
 }
 
-Result<Process> wait_for_exec(pid_t pid, int report) {
-    std::array<int, 2> failure{};
-    ssize_t length = 0;
-    do {
-        length = ::read(report, failure.data(), sizeof failure);
-    } while (length < 0 && errno == EINTR);
-    if (length == sizeof failure) {
-        while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+void reap_all(std::initializer_list<pid_t> pids) {
+    for (const pid_t pid : pids) {
+        if (pid > 0) {
+            (void)::kill(pid, SIGKILL);
+            while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+            }
         }
-        const auto step = std::clamp<std::size_t>(static_cast<std::size_t>(failure[0]), 0, step_names.size() - 1);
-        return fail(failure[1], std::string("launch: ") + step_names[step]);
     }
-    Process process{pid, UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)))};
-    if (!process.pidfd) {
-        const int error = errno;
-        (void)::kill(pid, SIGKILL);
-        (void)::waitpid(pid, nullptr, 0);
-        return fail(error, "launch: pidfd_open");
+}
+
+Result<UniqueFd> open_process(pid_t pid) {
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!pidfd) {
+        return fail(errno, "launch: pidfd_open");
     }
+    return pidfd;
+}
+
+// Reads the report pipe to its end: the driver runs, or somebody on the way to it has failed. `child` is who was
+// forked: the worker itself, or with namespaces the stager.
+Result<Process> wait_for_exec(pid_t child, bool staged, int report) {
+    LaunchReport started;
+    LaunchReport message;
+    LaunchReport failure;
+    bool failed = false;
+    ssize_t length = 0;
+    while ((length = ::read(report, &message, sizeof message)) != 0) {
+        if (length != static_cast<ssize_t>(sizeof message)) {
+            continue;  // EINTR; messages are whole
+        }
+        if (message.what == LaunchReport::What::started) {
+            started = message;
+        } else if (!failed) {
+            failure = message;
+            failed = true;
+        }
+    }
+    if (staged) {
+        reap_all({child});
+    }
+    const pid_t worker = staged ? started.first : child;
+    if (failed || worker <= 0) {
+        // The worker before its keeper, whose end waits for all others in its namespace.
+        reap_all({worker, started.second});
+        const auto step =
+            std::clamp<std::size_t>(static_cast<std::size_t>(failure.first), 0, launch_step_names.size() - 1);
+        return failed ? fail(failure.second, std::string("launch: ") + launch_step_names[step])
+                      : fail(ECHILD, "launch", "the stager ended without a word");
+    }
+    Process process;
+    process.pid = worker;
+    process.namespaces = started.entered;
+    auto worker_fd = open_process(worker);
+    auto keeper_fd = started.second > 0 ? open_process(started.second) : Result<UniqueFd>(UniqueFd());
+    if (!worker_fd || !keeper_fd) {
+        reap_all({worker, started.second});
+        return worker_fd ? keeper_fd.error() : worker_fd.error();
+    }
+    process.pidfd = std::move(*worker_fd);
+    process.keeper = std::move(*keeper_fd);
     return process;
+}
+
+void copy_limits(const LaunchPlan& plan, ChildPlan& child) {
+    child.change_user = plan.user.has_value();
+    child.user = plan.user.value_or(0);
+    child.keeper_user = keeper_user;
+    child.own_user = ::geteuid();
+    child.own_group = ::getegid();
+    child.no_new_privs = plan.no_new_privs;
+    child.locked_memory = plan.locked_memory;
+    child.data_memory = plan.data_memory;
+    child.open_files = plan.open_files;
+    child.processes = plan.processes;
+    child.namespaces = plan.namespaces;
 }
 
 }  // namespace
@@ -197,41 +144,52 @@ Result<Process> launch(const LaunchPlan& plan) {
 
     std::vector<UniqueFd> parked;
     std::vector<std::pair<int, int>> descriptors;
-    for (const auto& [ours, number] : plan.descriptors) {
+    const auto pass_on = [&](int ours, int number) -> Result<void> {
         PLUGFS_ASSIGN(auto copy, park(ours));
         descriptors.emplace_back(copy.get(), number);
         child_plan.highest = std::max(child_plan.highest, number);
         parked.push_back(std::move(copy));
+        return {};
+    };
+    for (const auto& [ours, number] : plan.descriptors) {
+        PLUGFS_TRY(pass_on(ours, number));
+    }
+    const bool staged = plan.namespaces != 0 || plan.memory_group >= 0;
+    UniqueFd keeper_end;
+    if (staged) {
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+            return fail(errno, "launch: socketpair");
+        }
+        const UniqueFd worker_end(ends[0]);
+        keeper_end.reset(ends[1]);
+        PLUGFS_TRY(pass_on(worker_end.get(), worker::keeper_fd));
     }
     std::vector<std::string> arguments = {plan.executable};
     arguments.insert(arguments.end(), plan.arguments.begin(), plan.arguments.end());
-    auto environment = worker_environment();
+    auto environment = worker_environment(plan);
     const auto argument_pointers = argument_list(arguments);
     const auto environment_pointers = argument_list(environment);
 
     child_plan.executable = executable.get();
     child_plan.report = report_write.get();
     child_plan.null = null.get();
+    child_plan.memory_group = plan.memory_group;
+    child_plan.keeper_end = keeper_end.get();
     child_plan.descriptors = descriptors.data();
     child_plan.descriptor_count = descriptors.size();
     child_plan.arguments = argument_pointers.data();
     child_plan.environment = environment_pointers.data();
-    child_plan.change_user = plan.user.has_value();
-    child_plan.user = plan.user.value_or(0);
-    child_plan.locked_memory = plan.locked_memory;
-    child_plan.data_memory = plan.data_memory;
-    child_plan.open_files = plan.open_files;
-    child_plan.parent = ::getpid();
+    copy_limits(plan, child_plan);
 
     const pid_t pid = ::fork();
     if (pid < 0) {
         return fail(errno, "launch: fork");
     }
     if (pid == 0) {
-        child(child_plan);
+        staged ? stage_worker(child_plan) : become_worker(child_plan);
     }
     report_write.reset();
-    return wait_for_exec(pid, report_read.get());
+    return wait_for_exec(pid, staged, report_read.get());
 }
 
 std::string reap(const Process& process) {

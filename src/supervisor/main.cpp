@@ -1,6 +1,7 @@
 // plugfsd: command line, daemon, and the Supervisor's life.
 
 #include "common/log.h"
+#include "supervisor/sandbox_check.h"
 #include "supervisor/supervisor.h"
 
 #include <fcntl.h>
@@ -108,6 +109,23 @@ int serve(Options options) {
     return 0;
 }
 
+// 0: the whole set holds; 1: a layer is missing, or it could not be tried.
+int print_sandbox(const Options& options) {
+    const auto layers = check_sandbox(options);
+    if (!layers) {
+        log::error(layers.error().text());
+        return 1;
+    }
+    bool whole = true;
+    for (const auto& one : *layers) {
+        std::printf("%-18s %s\n", one.name.c_str(), one.status.c_str());
+        whole = whole && one.held();
+    }
+    std::printf("%s\n", whole ? "the sandbox is whole"
+                              : "the sandbox is NOT whole; -o require_sandbox would refuse to run drivers");
+    return whole ? 0 : 1;
+}
+
 int run(int argc, char** argv) {
     log::set_up("plugfsd", LogLevel::info);
     ::umask(022);
@@ -127,6 +145,9 @@ int run(int argc, char** argv) {
         return 0;
     }
     log::set_up("plugfsd", options->log_level);
+    if (options->check) {
+        return print_sandbox(*options);
+    }
     return serve(std::move(*options));
 }
 

@@ -3,6 +3,7 @@
 #include "common/lasting_memory.h"
 #include "common/log.h"
 #include "supervisor/crash_report.h"
+#include "supervisor/device_holders.h"
 #include "supervisor/mount_table.h"
 #include "supervisor/spool_storage.h"
 
@@ -21,6 +22,8 @@ namespace {
 constexpr std::chrono::milliseconds stop_grace{3000};
 // Ends remembered; a limit beyond it is not allowed.
 constexpr std::size_t end_limit = 100;
+// A request that nobody works on for so many hang times is lost.
+constexpr int lost_request_factor = 5;
 constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
     {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1000),
      std::chrono::milliseconds(3000), std::chrono::milliseconds(10000)}};
@@ -38,7 +41,8 @@ ManagedDevice::ManagedDevice(DeviceServices& services, Description description, 
     : services_(services),
       description_(std::move(description)),
       events_(std::move(events)),
-      life_(services.loop, services.recovery.hang_time) {}
+      life_(services.loop, services.recovery.hang_time),
+      lost_requests_(services.loop, services.connections, lost_request_factor * services.recovery.hang_time) {}
 
 ManagedDevice::~ManagedDevice() {
     services_.loop.cancel(timer_);
@@ -121,6 +125,7 @@ Result<void> ManagedDevice::mount() {
     PLUGFS_TRY(record_init(fuse_.get(), vault_->header()));
     // The mount table, not stat(2): that would ask the mount, which nobody serves yet.
     for (const auto& entry : mounts_below(folder_path_)) {
+        connection_ = entry.minor;
         widen_read_ahead(entry.major, entry.minor);
     }
     return {};
@@ -136,6 +141,7 @@ void ManagedDevice::unmount_folder(int error) {
             log::warning(done.error().text());
         }
     }
+    lost_requests_.end();
     life_.end();
     requests_.reset();
     fuse_.reset();
@@ -147,6 +153,7 @@ void ManagedDevice::unmount_folder(int error) {
 
 void ManagedDevice::on_ended(const std::string& how) {
     life_.end();
+    lost_requests_.end();
     worker_.reset();
     note_.clear();
     if (state_ == State::stopping) {
@@ -162,6 +169,8 @@ void ManagedDevice::on_ended(const std::string& how) {
         // What it left is no suspect.
         one_by_one_ = false;
         take_over(std::chrono::milliseconds(0));
+    } else if (std::exchange(in_use_, false)) {
+        wait_for_others();
     } else if (said_failed_) {
         crashed(last_error_);
     } else {
@@ -242,6 +251,18 @@ void ManagedDevice::could_not_start(const std::string& why) {
         unmount_folder(EIO);
         set_state(State::waiting);
     }
+    timer_ = services_.loop.after(next_delay(), [this] { begin(); });
+}
+
+// Nothing is wrong with the driver, so this does not count as a crash.
+void ManagedDevice::wait_for_others() {
+    const std::string others = holders_text(device_holders(description_.location.device_node));
+    last_error_ = "another program is using the device: " +
+                  (others.empty() ? "one that is not visible from here, or a kernel driver" : others) +
+                  "; end it, or have it let go of the device, and it is served (or write to `restart`)";
+    emit("in-use", last_error_);
+    unmount_folder(EIO);
+    set_state(State::waiting);
     timer_ = services_.loop.after(next_delay(), [this] { begin(); });
 }
 

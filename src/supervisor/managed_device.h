@@ -26,12 +26,14 @@
 #include "common/identity.h"
 #include "supervisor/endpoint.h"
 #include "supervisor/life_watch.h"
+#include "supervisor/log_limit.h"
 #include "supervisor/log_ring.h"
 #include "supervisor/manifest.h"
 #include "supervisor/mount.h"
 #include "supervisor/mount_root.h"
 #include "supervisor/pending_requests.h"
 #include "supervisor/recovery_options.h"
+#include "supervisor/request_watch.h"
 #include "supervisor/worker.h"
 
 #include <deque>
@@ -52,6 +54,8 @@ struct DeviceServices {
     std::function<void(const nlohmann::json&)> event;  // to .control/events
     RecoveryOptions recovery;
     std::string state_directory;  // for crash reports
+    const Sandbox& sandbox;
+    const FuseConnections& connections;
 };
 
 // Where the device is: a usbfs node under /dev, or an endpoint.
@@ -125,6 +129,8 @@ class ManagedDevice {
     // The last crash as JSON; empty: there was none.
     [[nodiscard]] const std::string& last_crash() const { return last_crash_; }
     [[nodiscard]] const LogRing& log() const { return log_; }
+    // The layers that hold for its worker, and those that do not.
+    [[nodiscard]] const SandboxLayers& sandbox() const { return sandbox_; }
 
   private:
     void begin();
@@ -136,6 +142,7 @@ class ManagedDevice {
     void give_back_to_kernel();
     void launch_worker(UniqueFd device);
     void on_message(const nlohmann::json& message);
+    void note_sandbox(const nlohmann::json& message);
     void on_ready(const nlohmann::json& message);
     void ask_to_eject();
     void on_ejected();
@@ -146,10 +153,13 @@ class ManagedDevice {
     void take_over(std::chrono::milliseconds delay);
     [[nodiscard]] bool can_take_over() const;
     void could_not_start(const std::string& why);
+    void wait_for_others();
     std::chrono::milliseconds next_delay();
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
     void on_hang();
+    void watch_worker();
+    void replace_damaged(const std::string& why);
     void finish_stop();
     void set_state(State state);
     void emit(const std::string& event, const std::string& detail = {});
@@ -170,16 +180,21 @@ class ManagedDevice {
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
     LifeWatch life_;
-    Deadline::Clock::time_point launched_;  // the worker
-    bool said_failed_ = false;              // the worker could not start, and said why
-    unsigned failed_starts_ = 0;            // in a row
-    bool one_by_one_ = false;               // the next worker is to try what is pending one by one
-    bool mount_anew_ = false;               // the worker has said that it cannot take this mount over
-    bool replacing_ = false;                // the worker's end was asked for by restart()
-    bool ejected_ = false;                  // the worker has said so, and is to end
-    unsigned eject_tries_ = 0;              // workers that have been asked to eject it; 0: not wanted
-    std::set<unsigned> taken_;              // interfaces, from the kernel's drivers
-    std::string note_;                      // of the worker
+    RequestWatch lost_requests_;
+    unsigned connection_ = 0;  // of the mount, in fusectl
+    bool ask_again_ = false;   // the next worker is to have the kernel give its requests out again
+    std::deque<Deadline::Clock::time_point> damaged_;  // workers that were replaced without a crash, of late
+    Deadline::Clock::time_point launched_;             // the worker
+    bool said_failed_ = false;                         // the worker could not start, and said why
+    bool in_use_ = false;                              // because another program has the device
+    unsigned failed_starts_ = 0;                       // in a row
+    bool one_by_one_ = false;                          // the next worker is to try what is pending one by one
+    bool mount_anew_ = false;                          // the worker has said that it cannot take this mount over
+    bool replacing_ = false;                           // the worker's end was asked for by restart()
+    bool ejected_ = false;                             // the worker has said so, and is to end
+    unsigned eject_tries_ = 0;                         // workers that have been asked to eject it; 0: not wanted
+    std::set<unsigned> taken_;                         // interfaces, from the kernel's drivers
+    std::string note_;                                 // of the worker
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
     unsigned restarts_ = 0;
@@ -188,6 +203,8 @@ class ManagedDevice {
     std::string last_crash_;
     pid_t last_pid_ = 0;
     LogRing log_;
+    LogLimit log_limit_;
+    SandboxLayers sandbox_;
 };
 
 }  // namespace plugfs

@@ -22,7 +22,8 @@ constexpr unsigned eject_limit = 3;
 
 std::string text_of(const json& message, const char* field) {
     const auto found = message.find(field);
-    return found != message.end() && found->is_string() ? found->get<std::string>().substr(0, 500) : std::string();
+    return found != message.end() && found->is_string() ? log::visible(found->get<std::string>().substr(0, 500))
+                                                        : std::string();
 }
 
 // One line, whatever the worker said.
@@ -109,16 +110,23 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     plan.start = services_.start_message;
     plan.start["transport"] = description_.location.endpoint ? "usbredir" : "usbfs";
     plan.start["one_by_one"] = one_by_one_;
+    plan.start["ask_again"] = std::exchange(ask_again_, false);
     plan.start["quirks"] = description_.quirks;
     plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
     if (services_.drop_user) {
         plan.user = worker_user(description_.number);
     }
+    plan.sandbox = &services_.sandbox;
     Worker::Events events;
     events.message = [this](const json& message) { on_message(message); };
     events.log_line = [this](const std::string& line) {
         log_.add(line);
-        log::info(description_.name + ": " + line);
+        if (log_limit_.admits()) {
+            log::info(description_.name + ": " + line);
+        } else if (log_limit_.first_refused()) {
+            log::warning(description_.name + ": its driver writes too much; the rest is in .control/" +
+                         description_.name + "/log only");
+        }
     };
     events.ended = [this](const std::string& how) { on_ended(how); };
     auto worker = Worker::create(services_.loop, plan, std::move(events));
@@ -128,7 +136,8 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         said_failed_ = false;
         launched_ = Deadline::Clock::now();
         last_pid_ = worker_->pid();
-        life_.begin(vault_->header(), [this] { on_hang(); });
+        sandbox_ = worker_->layers();
+        watch_worker();
     } else {
         could_not_start(worker.error().text());
     }
@@ -151,12 +160,15 @@ void ManagedDevice::on_message(const json& message) {
     } else if (type == "failed") {
         said_failed_ = true;
         last_error_ = text("stage") + ": " + text("detail");
+        in_use_ = message.value("code", 0) == EBUSY && !description_.location.device_node.empty();
         // The driver is well, but this mount cannot go on.
         mount_anew_ = text("stage") == "vault" || text("stage") == "FUSE_INIT";
         log::error(description_.name + ": the driver could not start: " + last_error_);
         if (worker_) {
             worker_->stop(stop_grace);
         }
+    } else if (type == "failing") {
+        replace_damaged("the driver fails everything that it is asked for");
     } else if (type == "gone" && (state_ == State::starting || state_ == State::running ||
                                   state_ == State::recovering || state_ == State::ejecting)) {
         // (In the other states it is known already, and timer_ is another's: the grace time's.)
@@ -172,6 +184,7 @@ void ManagedDevice::on_message(const json& message) {
 void ManagedDevice::on_ready(const json& message) {
     driver_version_ = text_of(message, "version");
     failed_starts_ = 0;
+    note_sandbox(message);
     const bool recovered = state_ == State::recovering;
     set_state(State::running);
     emit_started(recovered ? "recovered" : "ready");
@@ -222,12 +235,6 @@ void ManagedDevice::eject_failed(const std::string& why) {
     last_error_ = why;
     emit("eject_failed", why);
     set_state(State::running);
-}
-
-void ManagedDevice::on_hang() {
-    killed_because_ = "the driver hung, and was killed";
-    log::error(description_.name + ": " + killed_because_);
-    worker_->kill();
 }
 
 }  // namespace plugfs

@@ -21,6 +21,8 @@ namespace {
 
 constexpr const char* fusermount = "fusermount3";
 constexpr std::chrono::seconds fusermount_deadline{10};
+// MS_NOSYMFOLLOW of Linux 5.10, which this C library does not know.
+constexpr unsigned long no_symbolic_links = 256;
 
 Result<UniqueFd> mount_as_root(const std::string& path, const MountOptions& options) {
     UniqueFd fuse(::open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK));
@@ -34,10 +36,23 @@ Result<UniqueFd> mount_as_root(const std::string& path, const MountOptions& opti
     }
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | (options.read_only ? MS_RDONLY : 0);
     const std::string type = "fuse." + options.subtype;
-    if (::mount(options.source.c_str(), path.c_str(), type.c_str(), flags, data.c_str()) != 0) {
+    // A link that a device or its driver has made up must not lead who follows it to a file of his own. Kernels before
+    // 5.10 do not know that.
+    // By descriptor: what was opened is a directory, not a link, and stays what it is.
+    const UniqueFd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder) {
         return fail(errno, "mount " + plugfs::quoted(path));
     }
-    return fuse;
+    const std::string place = "/proc/self/fd/" + std::to_string(folder.get());
+    for (const unsigned long more : {no_symbolic_links, 0UL}) {
+        if (::mount(options.source.c_str(), place.c_str(), type.c_str(), flags | more, data.c_str()) == 0) {
+            return fuse;
+        }
+        if (errno != EINVAL) {
+            break;
+        }
+    }
+    return fail(errno, "mount " + plugfs::quoted(path));
 }
 
 // fusermount3 mounts and sends the descriptor back over a socket (util/fusermount.c documents it as _FUSE_COMMFD).

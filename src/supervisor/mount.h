@@ -18,8 +18,9 @@ struct MountOptions {
 };
 
 // Mounts on `path`, which must be a directory, and returns the /dev/fuse descriptor (non-blocking). The mount lasts as
-// long as somebody holds the descriptor, or until unmount(). Mounts are nosuid, nodev, noexec, and the kernel checks
-// permissions (default_permissions). EPERM: not root and fusermount3 did not want to; the detail has its words.
+// long as somebody holds the descriptor, or until unmount(). Mounts are nosuid, nodev, noexec, as root nosymfollow, and
+// the kernel checks permissions (default_permissions). EPERM: not root and fusermount3 did not want to; the detail has
+// its words.
 [[nodiscard]] Result<UniqueFd> mount_fuse(const std::string& path, const MountOptions& options);
 
 // Detaches whatever is mounted on `path` at once; what is still open there ends when the descriptor's holders are done.

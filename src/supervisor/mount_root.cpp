@@ -6,10 +6,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 
@@ -20,7 +25,8 @@ namespace {
 constexpr const char* links_folder = ".by-id";
 constexpr const char* source = "plugfs";
 
-Result<std::string> absolute_directory(const std::string& path, bool& created) {
+Result<std::string> absolute_directory(const std::string& given, bool& created) {
+    const auto path = given.substr(0, std::max<std::size_t>(given.find_last_not_of('/') + 1, 1));
     created = ::mkdir(path.c_str(), 0755) == 0;
     if (!created && errno != EEXIST) {
         // A dead FUSE mount of a predecessor answers ENOTCONN; below it the directory is there.
@@ -28,11 +34,24 @@ Result<std::string> absolute_directory(const std::string& path, bool& created) {
             return fail(errno, "mount point " + plugfs::quoted(path));
         }
     }
+    // Whoever may put a link there could have us cover another directory.
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) {
+        return fail(ELOOP, "mount point " + plugfs::quoted(path), "is a symbolic link; give the directory itself");
+    }
     char resolved[PATH_MAX];
     if (::realpath(path.c_str(), resolved) == nullptr) {
         return fail(errno, "mount point " + plugfs::quoted(path));
     }
     return std::string(resolved);
+}
+
+// Opens a path that has been resolved: a part of it that has become a link since is an error (ELOOP).
+UniqueFd open_resolved(const std::string& path) {
+    open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS;
+    return UniqueFd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
 }
 
 // Mounts of ours below (and on) `path`, deepest first.
@@ -103,13 +122,13 @@ Result<std::unique_ptr<MountRoot>> MountRoot::create(const std::string& path) {
     bool created = false;
     PLUGFS_ASSIGN(const auto absolute, absolute_directory(path, created));
     // With the tmpfs of a living plugfsd on it, this opens the tmpfs, whose lock it holds as well.
-    UniqueFd covering(::open(absolute.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    UniqueFd covering = open_resolved(absolute);
     if (covering && ::flock(covering.get(), LOCK_EX | LOCK_NB) != 0) {
         return fail(EBUSY, "mount point " + plugfs::quoted(absolute), "another plugfsd serves it");
     }
     covering.reset();
     clean_stale_mounts(absolute);
-    UniqueFd lock(::open(absolute.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    UniqueFd lock = open_resolved(absolute);
     if (!lock) {
         return fail(errno, "mount point " + plugfs::quoted(absolute));
     }
@@ -125,12 +144,18 @@ Result<std::unique_ptr<MountRoot>> MountRoot::create(const std::string& path) {
 Result<void> MountRoot::cover() {
     if (::geteuid() == 0) {
         constexpr const char* options = "size=1m,nr_inodes=10k,mode=0755";
-        if (::mount(source, path_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0) {
+        // On the directory that was opened, whatever its path leads to by now.
+        const std::string place = "/proc/self/fd/" + std::to_string(lock_.get());
+        if (::mount(source, place.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) != 0) {
             return fail(errno, "mount a tmpfs on " + plugfs::quoted(path_));
         }
         covered_ = true;
-        directory_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directory_ || ::flock(directory_.get(), LOCK_EX | LOCK_NB) != 0) {
+        directory_ = open_resolved(path_);
+        struct statfs covering {};
+        if (!directory_ || ::fstatfs(directory_.get(), &covering) != 0 || covering.f_type != TMPFS_MAGIC) {
+            return fail(directory_ ? ELOOP : errno, "mount point " + plugfs::quoted(path_), "was moved meanwhile");
+        }
+        if (::flock(directory_.get(), LOCK_EX | LOCK_NB) != 0) {
             return fail(errno, "mount point " + plugfs::quoted(path_), "lock");
         }
     } else {

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
@@ -25,6 +26,7 @@ enum Option : int {
     option_log_level,
     option_pid_file,
     option_no_local,
+    option_check,
     option_claim,
 };
 
@@ -35,6 +37,7 @@ constexpr option long_options[] = {
     {"demo", optional_argument, nullptr, option_demo},
     {"attach", required_argument, nullptr, option_attach},
     {"no-local", no_argument, nullptr, option_no_local},
+    {"check", no_argument, nullptr, option_check},
     {"claim", required_argument, nullptr, option_claim},
     {"manifests", required_argument, nullptr, option_manifests},
     {"drivers", required_argument, nullptr, option_drivers},
@@ -97,6 +100,34 @@ Result<void> parse_recovery_option(std::string_view name, std::string_view value
     return {};
 }
 
+// -o sandbox_without=landlock+seccomp
+Result<void> parse_left_out(std::string_view list, SandboxOptions& sandbox) {
+    while (!list.empty()) {
+        const auto end = list.find('+');
+        const std::string name(list.substr(0, end));
+        if (std::find(layer::all.begin(), layer::all.end(), name) == layer::all.end()) {
+            return fail(EINVAL, "-o sandbox_without",
+                        "no layer " + plugfs::quoted(name) + "; plugfsd --check lists them");
+        }
+        sandbox.without.insert(name);
+        list.remove_prefix(end == std::string_view::npos ? list.size() : end + 1);
+    }
+    return {};
+}
+
+Result<void> parse_sandbox_option(std::string_view name, std::string_view value, SandboxOptions& sandbox) {
+    if (name == "require_sandbox") {
+        sandbox.required = true;
+    } else if (name == "sandbox_without") {
+        return parse_left_out(value, sandbox);
+    } else if (value == "off" || value == "on") {
+        sandbox.off = value == "off";
+    } else {
+        return fail(EINVAL, "-o sandbox", "on or off, not " + plugfs::quoted(value));
+    }
+    return {};
+}
+
 Result<void> parse_mount_option(std::string_view word, Options& options) {
     const auto equals = word.find('=');
     const auto name = word.substr(0, equals);
@@ -113,6 +144,8 @@ Result<void> parse_mount_option(std::string_view word, Options& options) {
         PLUGFS_ASSIGN(options.gid, parse_number<gid_t>("-o gid", value, 10, std::numeric_limits<gid_t>::max() - 1));
     } else if (name == "umask") {
         PLUGFS_ASSIGN(options.umask, parse_number<mode_t>("-o umask", value, 8, 0777));
+    } else if (name == "sandbox" || name == "sandbox_without" || word == "require_sandbox") {
+        return parse_sandbox_option(name, value, options.sandbox);
     } else {
         return parse_recovery_option(name, value, options.recovery);
     }
@@ -160,6 +193,9 @@ Result<void> take(int which, Options& options) {
         }
         case option_no_local:
             options.local_devices = false;
+            break;
+        case option_check:
+            options.check = true;
             break;
         case option_manifests:
             options.manifest_directory = value;
@@ -210,7 +246,10 @@ Result<Options> parse_options(int argc, char** argv) {
     while ((which = ::getopt_long(argc, argv, "hVfo:", long_options, nullptr)) != -1) {
         PLUGFS_TRY(take(which, options));
     }
-    if (options.show_help || options.show_version) {
+    if (options.sandbox.required && !options.sandbox.whole()) {
+        return fail(EINVAL, "-o require_sandbox", "contradicts -o sandbox=off and -o sandbox_without");
+    }
+    if (options.show_help || options.show_version || options.check) {
         return options;
     }
     if (optind + 1 != argc) {
@@ -241,6 +280,9 @@ Serves every USB media device that is plugged in as a folder under MOUNTPOINT.
                          crash_limit=N/S   leave a device alone after N crashes in S seconds (5/60; 0: never)
                          grace=S        wait so long for an unplugged device to come back (5)
                          hang_time=S    a driver without a sign of life for so long is replaced (2)
+                         require_sandbox  run no driver that lacks a layer of the sandbox
+                         sandbox=off    run drivers without it; for tests and debuggers
+      --check            print which layers of the sandbox hold on this machine, and end
       --manifests DIR    where drivers say which devices they are for
       --drivers DIR      where driver programs are
       --state-dir DIR    where names of devices are remembered

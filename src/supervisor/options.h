@@ -4,6 +4,7 @@
 #include "supervisor/endpoint.h"
 #include "supervisor/manifest.h"
 #include "supervisor/recovery_options.h"
+#include "supervisor/sandbox_options.h"
 
 #include <plugfs/driver.h>
 #include <plugfs/result.h>
@@ -34,9 +35,11 @@ struct Options {
     std::string pid_file;
     LogLevel log_level = LogLevel::info;
     RecoveryOptions recovery;
+    SandboxOptions sandbox;
     std::map<std::string, std::int64_t> driver_options;  // what drivers are told (Host::option())
     std::vector<ClaimRule> claims;
     bool local_devices = true;
+    bool check = false;  // print which layers of the sandbox hold here, and end
     bool show_help = false;
     bool show_version = false;
 };

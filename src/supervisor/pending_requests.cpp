@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <unistd.h>
 
@@ -136,6 +137,8 @@ void PendingRequests::answer_all(int error) {
         answer(request, error);
     }
     tries_.clear();
+    // The descriptor's flags are the workers', too: one that has made it wait would have us wait.
+    (void)::fcntl(fuse_, F_SETFL, O_RDWR | O_NONBLOCK);
     std::vector<std::byte> buffer(large_slot_size);
     for (int i = 0; i < queue_limit; ++i) {
         const ssize_t length = ::read(fuse_, buffer.data(), buffer.size());

@@ -43,6 +43,7 @@ void RemoteWatch::probe(UniqueFd socket) {
     plan.executable = settings_.probe;
     plan.device = socket.get();
     plan.user = settings_.user;
+    plan.sandbox = settings_.sandbox;
     plan.start = settings_.start_message;
     Worker::Events events;
     events.message = [this](const json& message) {

@@ -18,8 +18,9 @@ namespace plugfs {
 class RemoteWatch {
   public:
     struct Settings {
-        std::string probe;          // path of plugfs-probe
-        std::optional<uid_t> user;  // which the probe becomes
+        std::string probe;                 // path of plugfs-probe
+        std::optional<uid_t> user;         // which the probe becomes
+        const Sandbox* sandbox = nullptr;  // never null; must outlive this
         nlohmann::json start_message;
     };
     // `found` is called with who is there; it returns false when there is no driver for it. `loop` must outlive this.

@@ -38,6 +38,7 @@ Result<void> Supervisor::set_up() {
     PLUGFS_ASSIGN(root_, MountRoot::create(options_.mount_point));
     PLUGFS_TRY(set_up_control());
     const bool root = ::geteuid() == 0;
+    sandbox_.emplace(options_.sandbox);
     services_.emplace(DeviceServices{*loop_,
                                      *root_,
                                      {},
@@ -46,7 +47,9 @@ Result<void> Supervisor::set_up() {
                                      root,
                                      [this](const json& event) { emit(event); },
                                      options_.recovery,
-                                     options_.state_directory});
+                                     options_.state_directory,
+                                     *sandbox_,
+                                     connections_});
     services_->mount_options.allow_other = options_.allow_other;
     services_->mount_options.read_only = options_.read_only;
     services_->start_message = {{"type", "start"},
@@ -94,7 +97,9 @@ Result<void> Supervisor::set_up_control() {
         return fuse.error();
     }
     control_mounted_ = true;
-    PLUGFS_ASSIGN(control_, ControlFs::create(std::move(*fuse), *loop_, *this, events_));
+    PLUGFS_ASSIGN(control_, ControlFs::create(std::move(*fuse), *loop_, *this, events_,
+                                              {options_.uid.value_or(::getuid()), options_.gid.value_or(::getgid()),
+                                               options_.gid.has_value(), options_.umask}));
     return {};
 }
 
@@ -128,6 +133,7 @@ void Supervisor::set_up_endpoints() {
         if (services_->drop_user) {
             settings.user = worker_user(++last_number_);
         }
+        settings.sandbox = &*sandbox_;
         remotes_.push_back(std::make_unique<RemoteWatch>(
             *loop_, std::move(endpoint), std::move(settings),
             [this](const Endpoint& where, const DeviceIdentity& identity) { return start_remote(where, identity); }));
@@ -381,6 +387,8 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
             return device->log().text();
         case ControlFile::last_crash:
             return device->last_crash();
+        case ControlFile::sandbox:
+            return layers_text(device->sandbox());
         case ControlFile::restart:
         case ControlFile::eject:
             return {};

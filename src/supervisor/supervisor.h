@@ -69,8 +69,10 @@ class Supervisor : public ControlSource {
     std::optional<Hotplug> hotplug_;
     std::vector<Manifest> manifests_;
     std::optional<DeviceNames> names_;
+    std::optional<Sandbox> sandbox_;
     ClaimJudge claims_;
     EventLoop::Timer claim_timer_ = 0;
+    FuseConnections connections_;
     std::optional<DeviceServices> services_;
     std::unique_ptr<Demo> demo_;
     std::vector<std::unique_ptr<RemoteWatch>> remotes_;

@@ -21,10 +21,6 @@ constexpr std::size_t line_limit = 1000;
 // Messages and log bytes taken in one turn of the loop: a worker that floods us must not keep us from others.
 constexpr int messages_per_turn = 64;
 constexpr int log_reads_per_turn = 4;
-constexpr std::size_t locked_memory = std::size_t{64} << 20U;
-// A driver that leaks or is told to allocate without end meets this, not the whole machine. A million files take 300
-// MiB.
-constexpr std::size_t data_memory = std::size_t{1} << 30U;
 
 }  // namespace
 
@@ -41,9 +37,7 @@ Result<std::unique_ptr<Worker>> Worker::create(EventLoop& loop, const WorkerPlan
     }
     LaunchPlan launch_plan;
     launch_plan.executable = plan.executable;
-    launch_plan.user = plan.user;
-    launch_plan.locked_memory = locked_memory;
-    launch_plan.data_memory = data_memory;
+    auto around = plan.sandbox->surround(launch_plan, plan.user);
     launch_plan.descriptors = {{log_write.get(), 1}, {log_write.get(), 2}, {ends.second.get(), worker::control_fd}};
     for (const auto& [ours, number] : {std::pair(plan.fuse, worker::fuse_fd), std::pair(plan.device, worker::device_fd),
                                        std::pair(plan.vault, worker::vault_fd), std::pair(plan.spool, worker::spool_fd),
@@ -55,7 +49,11 @@ Result<std::unique_ptr<Worker>> Worker::create(EventLoop& loop, const WorkerPlan
     PLUGFS_ASSIGN(auto process, launch(launch_plan));
     std::unique_ptr<Worker> self(
         new Worker(loop, std::move(process), Channel(std::move(ends.first)), std::move(log_read), std::move(events)));
-    PLUGFS_TRY(self->channel_.send(plan.start));
+    self->around_ = std::move(around);
+    PLUGFS_ASSIGN(self->layers_, plan.sandbox->layers(self->around_, launch_plan, self->process_));
+    auto start = plan.start;
+    start["require_sandbox"] = plan.sandbox->options().required;
+    PLUGFS_TRY(self->channel_.send(start));
     return self;
 }
 
@@ -81,6 +79,26 @@ Worker::~Worker() {
         while (::waitid(P_PIDFD, static_cast<id_t>(process_.pidfd.get()), &info, WEXITED) != 0 && errno == EINTR) {
         }
     }
+    let_keeper_go();
+}
+
+// It ends by itself now that the worker has been reaped, but taking the namespaces down with it may take some
+// milliseconds, for which nobody waits. The memory group can go when it has gone.
+void Worker::let_keeper_go() {
+    if (!process_.keeper) {
+        return;
+    }
+    (void)::syscall(SYS_pidfd_send_signal, process_.keeper.get(), SIGKILL, nullptr, 0);
+    const int number = process_.keeper.get();
+    auto keeper = std::make_shared<UniqueFd>(std::move(process_.keeper));
+    loop_.watch(number, [&loop = loop_, number, keeper = std::move(keeper), memory = around_.memory]() mutable {
+        siginfo_t info{};
+        if (::waitid(P_PIDFD, static_cast<id_t>(number), &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0) {
+            loop.unwatch(number);
+            memory.reset();
+            keeper.reset();
+        }
+    });
 }
 
 void Worker::stop(std::chrono::milliseconds grace) {
@@ -148,7 +166,8 @@ void Worker::take_log_lines(bool all) {
         if (end == std::string::npos && !all && partial_line_.size() < line_limit) {
             return;
         }
-        events_.log_line(partial_line_.substr(0, std::min(end, line_limit)));
+        // A driver may write what it likes; who looks at the log has a terminal.
+        events_.log_line(log::visible(std::string_view(partial_line_).substr(0, std::min(end, line_limit))));
         partial_line_.erase(0, end == std::string::npos ? line_limit : end + 1);
     }
 }

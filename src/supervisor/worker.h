@@ -9,6 +9,7 @@
 #include "common/channel.h"
 #include "supervisor/event_loop.h"
 #include "supervisor/launch.h"
+#include "supervisor/sandbox.h"
 
 #include <nlohmann/json.hpp>
 
@@ -26,8 +27,9 @@ struct WorkerPlan {
     int vault = -1;
     int spool = -1;
     int lasting = -1;
-    std::optional<uid_t> user;
-    nlohmann::json start;  // the first message
+    std::optional<uid_t> user;         // when started as root
+    const Sandbox* sandbox = nullptr;  // never null
+    nlohmann::json start;              // the first message
 };
 
 class Worker {
@@ -45,6 +47,8 @@ class Worker {
     Worker& operator=(const Worker&) = delete;
 
     [[nodiscard]] pid_t pid() const { return process_.pid; }
+    // What the supervisor has put around it.
+    [[nodiscard]] const SandboxLayers& layers() const { return layers_; }
     // Asks it to stop; if it has not ended after `grace`, it is killed.
     void stop(std::chrono::milliseconds grace);
     // It is at it: the grace time begins anew. Not for longer than stop_limit in all.
@@ -56,6 +60,7 @@ class Worker {
 
   private:
     Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, Events events);
+    void let_keeper_go();
     void kill_late();
     void read_messages();
     void read_log();
@@ -64,6 +69,8 @@ class Worker {
 
     EventLoop& loop_;
     Process process_;
+    Sandbox::Around around_;
+    SandboxLayers layers_;
     Channel channel_;
     UniqueFd log_;
     std::string partial_line_;

@@ -28,6 +28,10 @@ class Backend : public Device {
     [[nodiscard]] virtual Result<void> wait_activity(int wake_fd, Deadline deadline) = 0;
     // The oldest packet that has arrived, if any.
     [[nodiscard]] virtual std::optional<Arrival> next_arrival() = 0;
+    // The driver has started. From now on no interface can be taken from another driver of this machine, and the device
+    // cannot be reset while another has one of its interfaces (USBDEVFS_DROP_PRIVILEGES). Returns "held", or why there
+    // is nothing to give up.
+    [[nodiscard]] virtual Result<std::string> give_up_rights() = 0;
 };
 
 // Takes over an open usbfs device descriptor (/dev/bus/usb/BBB/DDD, read-write). Opens no file itself.

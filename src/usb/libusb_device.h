@@ -41,6 +41,7 @@ class LibusbDevice final : public Backend {
 
     [[nodiscard]] Result<void> wait_activity(int wake_fd, Deadline deadline) override;
     [[nodiscard]] std::optional<Arrival> next_arrival() override;
+    [[nodiscard]] Result<std::string> give_up_rights() override;
 
   private:
     explicit LibusbDevice(std::unique_ptr<LibusbHandle> handle) : handle_(std::move(handle)) {}

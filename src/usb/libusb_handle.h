@@ -37,6 +37,8 @@ class LibusbHandle {
 
     [[nodiscard]] libusb_device_handle* get() const { return handle_; }
     [[nodiscard]] libusb_device* device() const { return libusb_get_device(handle_); }
+    // Of usbfs, for what libusb has no function for.
+    [[nodiscard]] int fd() const { return usbfs_.get(); }
 
     // ENODEV once the device is gone.
     [[nodiscard]] Result<void> check() const { return gone_; }

@@ -32,6 +32,7 @@ class UsbredirDevice final : public Backend {
 
     [[nodiscard]] Result<void> wait_activity(int wake_fd, Deadline deadline) override;
     [[nodiscard]] std::optional<Arrival> next_arrival() override { return session_->interrupts().next_arrival(); }
+    [[nodiscard]] Result<std::string> give_up_rights() override { return std::string("held (a connection, no usbfs)"); }
 
   private:
     explicit UsbredirDevice(std::unique_ptr<UsbredirSession> session) : session_(std::move(session)) {}

@@ -28,6 +28,7 @@ Result<void> UsbredirTransfer::submit(std::size_t length, bool zero_length_packe
     request_.asked = length;
     request_.in = in ? part : std::span<std::byte>();
     submitted_ = true;
+    empty_packet_.error.reset();  // of the last time
     PLUGFS_TRY(session_.submit(request_, in ? std::span<const std::byte>() : part));
     const std::size_t packet = session_.endpoint(request_.endpoint).max_packet_size;
     if (zero_length_packet && !in && length > 0 && packet > 0 && length % packet == 0) {

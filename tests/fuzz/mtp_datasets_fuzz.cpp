@@ -1,8 +1,10 @@
 // Datasets, containers and events of any bytes. The first byte chooses what the rest is taken for: 0 DeviceInfo,
 // 1 StorageInfo, 2 ObjectInfo, 3 an array of handles, 4 ObjectPropList, 5 a string that is a date, 6 a value of some
-// type, 7 events in packets, 8 containers, 9 an ObjectPropValue of ObjectSize.
+// type, 7 events in packets, 8 containers, 9 an ObjectPropValue of ObjectSize,
+// 10 DevicePropDesc and what may be written to such a property, 11 a value as text.
 #include "drivers/mtp/container.h"
 #include "drivers/mtp/datasets.h"
+#include "drivers/mtp/property_value.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -101,6 +103,30 @@ void value(std::span<const std::byte> bytes) {
     }
 }
 
+void device_prop_desc(std::span<const std::byte> bytes) {
+    const auto description = parse_device_prop_desc(bytes);
+    if (!checked(description)) {
+        return;
+    }
+    require(description->supported_values.size() <= bytes.size());
+    if (description->current_value) {
+        require_utf8(*description->current_value);
+        // What the device says can be said to it, where its type can be sent at all.
+        const auto again = encode_value(description->data_type, *description->current_value);
+        require(again || again.error().code == ENOTSUP);
+    }
+}
+
+void value_text(std::span<const std::byte> bytes) {
+    ByteReader reader(bytes);
+    const std::uint16_t type = reader.u16le();
+    if (const auto text = read_value_text(reader, type)) {
+        require(reader.ok());
+        require_utf8(*text);
+    }
+    (void)encode_value(type, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
 // As the driver puts packets together: of at most 28 bytes.
 void events(std::span<const std::byte> bytes) {
     std::vector<std::byte> partial;
@@ -138,7 +164,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     const auto bytes = std::as_bytes(std::span(data, size)).subspan(1);
-    switch (data[0] % 10) {
+    switch (data[0] % 12) {
         case 0:
             device_info(bytes);
             break;
@@ -169,6 +195,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         case 8:
             containers(bytes);
+            break;
+        case 10:
+            device_prop_desc(bytes);
+            break;
+        case 11:
+            value_text(bytes);
             break;
         default:
             (void)checked(parse_object_size(bytes));

@@ -70,6 +70,19 @@ check "it does not count as a crash" test "$(restarts)" = "$before"
 stop_daemon
 check "it ends in good order" test "$daemon_status" = 0
 
+# Successors that crash at their start: a reader waits for the one that does not.
+device flaky "Flaky starter" F1
+start_daemon --no-local --drivers "$work/drivers" --manifests "$work/manifests" -o crash_limit=0 --attach "unix:$work/flaky"
+running "Flaky starter" || not_ok "the flaky one runs"
+dd if="$mnt/Flaky starter/pattern" iflag=direct bs=64k 2>"$work/err" | sha256sum >"$work/copy" &
+copy=$!
+begin=$(date +%s%N)
+kill -KILL "$(cat "$mnt/.control/Flaky starter/pid")"
+wait "$copy"
+check "two successors abort at their start: the copy is right ($((($(date +%s%N) - begin) / 1000000)) ms)" cmp "$work/copy" "$work/expected"
+check "they are counted" wait_for 10 grep -qx 3 "$mnt/.control/Flaky starter/restarts"
+stop_daemon
+
 # One that crashes at every start, beside one that does not.
 device start "Start crasher" S1
 device good "Good driver" G1

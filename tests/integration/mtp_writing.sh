@@ -5,10 +5,9 @@
 built=$(dirname "$stage")/tests
 
 tracks=$work/player
-root="$mnt/Walkman/storage/Internal storage"
 drop() { echo 3 >/proc/sys/vm/drop_caches 2>/dev/null; }
-pid() { cat "$mnt/.control/Walkman/pid"; }
-restarts() { cat "$mnt/.control/Walkman/restarts"; }
+pid() { cat "$mnt/.control/$device/pid"; }
+restarts() { cat "$mnt/.control/$device/restarts"; }
 # both COMMAND: done in the folder that is mounted, then in a copy of what the player had
 both() { (cd "$root" && eval "$1") && (cd "$work/model" && eval "$1"); }
 same() { diff -r "$work/model" "$tracks" && drop && diff -r "$work/model" "$root"; }
@@ -17,6 +16,9 @@ refused() { # refused WORDS COMMAND...: it fails, and says so
     shift
     ! "$@" 2>"$work/err" && grep -q "$words" "$work/err"
 }
+operations() { # operations CODE: how often the player has been asked for one
+    tell walkman count | grep -o "\"$1\":[0-9]*" | cut -d: -f2 | grep . || echo 0
+}
 killer() {
     while :; do
         sleep 0.15
@@ -24,20 +26,28 @@ killer() {
     done
 }
 
-start_daemon --no-local -o crash_limit=0 --attach "unix:$work/walkman"
-for kind in complete no-edit plain; do
+# Changes in place are for large files; for this product, for all.
+mkdir "$work/manifests"
+sed 's/"quirks": \[/&\n    { "match": { "vendor": "0x1209", "product": "0x0002" }, "set": { "edit_from": 1 }, "reason": "test", "source": "test" },/' \
+    "$stage/share/plugfs/drivers.d/mtp.json" >"$work/manifests/mtp.json"
+start_daemon --no-local --manifests "$work/manifests" -o crash_limit=0 --attach "unix:$work/walkman"
+for kind in complete edit no-edit plain; do
+    device=Walkman
+    [ "$kind" != edit ] || device=Editor
+    root="$mnt/$device/storage/Internal storage"
     mkdir "$tracks" "$tracks/Music" "$work/model"
     head -c 300000 /dev/urandom >"$tracks/Music/old.bin"
     printf 'a note\n' >"$tracks/note.txt"
     cp -a "$tracks/." "$work/model"
     case $kind in
     complete) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 ;;
+    edit) player walkman --root "$tracks" --identity 1209:0002,Editor,A2 ;;
     no-edit) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 --fault no-edit ;;
     plain) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 --fault no-edit --fault no-rename --fault no-move \
         --fault new-handles ;;
     esac
     wait_for 20 test -d "$root/Music" || not_ok "the player runs ($kind)"
-    running Walkman || not_ok "it is running ($kind)"
+    running "$device" || not_ok "it is running ($kind)"
 
     check "$kind: a new file" both "head -c 100000 /dev/zero | tr '\0' x >'new file.mp3'"
     check "$kind: an empty one" both ": >empty"
@@ -46,6 +56,13 @@ for kind in complete no-edit plain; do
     check "$kind: append" both "printf 'more\n' >>note.txt"
     check "$kind: in the middle" both "printf X | dd of='new file.mp3' bs=1 seek=5000 conv=notrunc status=none"
     check "$kind: truncate, shorter and longer" both "truncate -s 3 note.txt; truncate -s 70000 empty"
+    both "head -c 3000000 /dev/zero | tr '\0' y >large.bin"
+    sent=$(operations 100d)
+    check "$kind: large: in the middle, append, truncate" both "printf X | dd of=large.bin bs=1 seek=2000000 conv=notrunc status=none && printf Z >>large.bin && truncate -s 2999990 large.bin && truncate -s 3100000 large.bin"
+    case $kind in
+    complete | edit) check "$kind: which is done in place" sh -c "test $(operations 100d) = $sent && test $(operations 95c2) -ge 2 && test $(operations 95c3) -ge 2" ;;
+    *) check "$kind: by new versions" test "$(operations 100d)" -gt "$sent" ;;
+    esac
     check "$kind: rename" both "mv note.txt renamed.txt"
     check "$kind: move" both "mv renamed.txt one/two"
     check "$kind: both at once" both "mv one/two/renamed.txt Music/again.txt"
@@ -66,7 +83,7 @@ for kind in complete no-edit plain; do
     no-edit) tell walkman fault no-edit >/dev/null ;;
     plain) for fault in no-edit no-rename no-move new-handles; do tell walkman fault "$fault" >/dev/null; done ;;
     esac
-    if [ "$kind" != complete ]; then
+    if [ "$kind" = no-edit ] || [ "$kind" = plain ]; then
         for fault in short-store send-stall; do
             tell walkman fault "$fault" >/dev/null
             check "$kind: $fault: EIO, and the old file is whole" refused 'Input/output' cp "$tracks/new file.mp3" "$root/Music/old.bin"
@@ -81,20 +98,22 @@ for kind in complete no-edit plain; do
 
     # Killed all the time.
     mkdir "$root/random"
+    stay=
+    [ "$kind" != plain ] || stay=--folders-stay
     before=$(restarts)
     killer &
     killer=$!
     check "$kind: random operations against a model, the driver killed every 150 ms" \
-        timeout 280 "$built/checker/random-operations" "$root/random" "${PLUGFS_OPERATIONS:-2000}" "${PLUGFS_SEED:-5}"
+        timeout 280 "$built/checker/random-operations" $stay "$root/random" "${PLUGFS_OPERATIONS:-2000}" "${PLUGFS_SEED:-5}"
     kill "$killer"
     wait "$killer" 2>/dev/null
     check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 3))
-    running Walkman
+    running "$device"
     check "$kind: no transfer is left half done" wait_for 10 sh -c "ls -R '$root' >/dev/null; ! find '$tracks' -name '~plugfs*' | grep ."
     drop
     check "$kind: the player has what is seen here" diff -r "$tracks" "$root"
     kill "$player_walkman"
     wait "$player_walkman" 2>/dev/null
-    wait_for 20 test ! -e "$mnt/Walkman" || not_ok "the player goes"
+    wait_for 20 test ! -e "$mnt/$device" || not_ok "the player goes"
     rm -rf "$work/walkman" "$work/walkman.control" "$tracks" "$work/model"
 done

@@ -32,6 +32,17 @@ check "and read" sh -c "$as_user cat '$mnt/plugfs Walkman/storage/Internal stora
 worker=$(user cat "$mnt/.control/plugfs Walkman/pid")
 check "the driver is locked down: no_new_privs, seccomp, no capabilities" sh -c "
     grep -Eq '^NoNewPrivs:[[:space:]]1' /proc/$worker/status && grep -Eq '^Seccomp:[[:space:]]2' /proc/$worker/status && grep -Eq '^CapEff:[[:space:]]0+$' /proc/$worker/status"
+if $as_user unshare --user true 2>/dev/null; then
+    check "every layer of the sandbox holds, without any capability" sh -c "
+        $as_user cat '$mnt/.control/plugfs Walkman/sandbox' >'$work/layers' && ! grep -v ': held' '$work/layers' && test \$(wc -l <'$work/layers') = 16"
+    for namespace in user pid mnt net ipc uts cgroup; do
+        check "it has a $namespace namespace of its own" test "$(readlink "/proc/$worker/ns/$namespace")" != "$(readlink "/proc/$daemon/ns/$namespace")"
+    done
+    [ "$(id -u)" != 0 ] || check "its root is empty" test -z "$(ls -A "/proc/$worker/root")"
+    check "plugfsd --check says so" sh -c "$as_user '$stage/sbin/plugfsd' --check | grep -q 'the sandbox is whole'"
+else
+    echo "skip - namespaces as an ordinary user: not permitted here"
+fi
 kill -TERM "$daemon"
 wait "$daemon"
 daemon=

@@ -10,6 +10,15 @@ namespace {
 
 constexpr std::size_t catalogue_limit = 2'000'000;
 
+// An event tells less than a list of properties; what was known before stays known.
+void describe(Catalogue::Object& object, const ObjectInfo& info) {
+    object.name = info.filename;
+    object.object_format = info.object_format;
+    if (info.media != nullptr) {
+        object.media = info.media;
+    }
+}
+
 std::uint64_t place_of(Key folder, std::string_view name) {
     return std::hash<std::string_view>()(name) ^ (folder * 0x9e3779b97f4a7c15U);
 }
@@ -90,6 +99,7 @@ Key Catalogue::take_in(Key folder, const ObjectInfo& info, std::uint64_t listing
     object->storage = info.storage_id;
     object->generation = generation_;
     object->size = info.size;
+    describe(*object, info);
     object->listing = listing == 0 ? object->listing : listing;
     by_handle_[info.handle] = object->key;
     return object->key;
@@ -104,6 +114,7 @@ Key Catalogue::reserve(Key folder, const std::string& name) {
     object.key = key;
     object.folder = folder;
     object.generation = reserved;
+    object.name = name;
     object.place = place_of(folder, name);
     by_place_.emplace(object.place, key);
     return key;
@@ -128,6 +139,8 @@ void Catalogue::rebind(Key key, Key folder, const ObjectInfo& info) {
     object.storage = info.storage_id;
     object.generation = generation_;
     object.size = info.size;
+    describe(object, info);
+    object.media = info.media;
     object.listing = 0;
     by_handle_[info.handle] = key;
 }
@@ -141,6 +154,18 @@ const Catalogue::Object* Catalogue::find_child(Key folder, const std::string& na
         }
     }
     return nullptr;
+}
+
+void Catalogue::set_size(Key key, std::uint64_t size) {
+    if (const auto found = objects_.find(key); found != objects_.end()) {
+        found->second.size = size;
+    }
+}
+
+void Catalogue::set_media(Key key, std::shared_ptr<MediaProperties> media) {
+    if (const auto found = objects_.find(key); found != objects_.end()) {
+        found->second.media = std::move(media);
+    }
 }
 
 void Catalogue::erase(Key key) {

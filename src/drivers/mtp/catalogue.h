@@ -25,8 +25,11 @@ class Catalogue {
         unsigned generation = 0;  // of the session that the handle belongs to
         bool directory = false;
         std::uint64_t size = 0;
-        std::uint64_t place = 0;    // hash of folder and name
-        std::uint64_t listing = 0;  // that saw it last
+        std::string name;
+        std::uint16_t object_format = 0;
+        std::shared_ptr<MediaProperties> media;  // as in ObjectInfo
+        std::uint64_t place = 0;                 // hash of folder and name
+        std::uint64_t listing = 0;               // that saw it last
     };
 
     // Notes an object that was found in a folder; `listing` numbers the listing, 0 for an event. The key is the one it
@@ -44,6 +47,9 @@ class Catalogue {
     void rebind(Key key, Key folder, const ObjectInfo& info);
     // What has that name in a folder, as far as it was listed; null: nothing.
     [[nodiscard]] const Object* find_child(Key folder, const std::string& name) const;
+    void set_size(Key key, std::uint64_t size);
+    // What is known of it has changed.
+    void set_media(Key key, std::shared_ptr<MediaProperties> media);
     void erase(Key key);
     // Forgets what was in a folder before and has not been seen by that listing.
     void sweep(Key folder, std::uint64_t listing);

@@ -164,9 +164,13 @@ inline constexpr std::uint16_t hidden = 0xDC0D;
 inline constexpr std::uint16_t persistent_unique_object_identifier = 0xDC41;
 inline constexpr std::uint16_t name = 0xDC44;
 inline constexpr std::uint16_t artist = 0xDC46;
+inline constexpr std::uint16_t representative_sample_format = 0xDC81;
+inline constexpr std::uint16_t representative_sample_size = 0xDC82;
+inline constexpr std::uint16_t representative_sample_data = 0xDC86;
 inline constexpr std::uint16_t duration = 0xDC89;
 inline constexpr std::uint16_t track = 0xDC8B;
 inline constexpr std::uint16_t genre = 0xDC8C;
+inline constexpr std::uint16_t composer = 0xDC96;
 inline constexpr std::uint16_t original_release_date = 0xDC99;
 inline constexpr std::uint16_t album_name = 0xDC9A;
 inline constexpr std::uint16_t album_artist = 0xDC9B;
@@ -181,6 +185,9 @@ inline constexpr std::uint16_t device_friendly_name = 0xD402;
 inline constexpr std::uint16_t volume = 0xD403;
 inline constexpr std::uint16_t device_icon = 0xD405;
 inline constexpr std::uint16_t playback_rate = 0xD410;
+inline constexpr std::uint16_t playback_object = 0xD411;
+inline constexpr std::uint16_t playback_container_index = 0xD412;
+inline constexpr std::uint16_t playback_position = 0xD413;
 }  // namespace device_property
 
 // Data types: PTP 5.3; arrays of the integer types have 0x4000 added.

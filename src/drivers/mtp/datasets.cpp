@@ -1,5 +1,7 @@
 #include "drivers/mtp/datasets.h"
 
+#include "drivers/mtp/property_value.h"
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -112,6 +114,15 @@ Result<void> read_property(ByteReader& reader, std::uint16_t property, std::uint
             break;
         }
         default:
+            if (is_media_property(property)) {
+                if (auto text = read_value_text(reader, type); text && !text->empty()) {
+                    if (object.media == nullptr) {
+                        object.media = std::make_shared<MediaProperties>();
+                    }
+                    (*object.media)[property] = std::move(*text);
+                }
+                break;
+            }
             if (!skip_value(reader, type)) {
                 return fail(EIO, "ObjectPropList",
                             "value of property " + hexadecimal(property) + " with data type " + hexadecimal(type) +
@@ -122,6 +133,13 @@ Result<void> read_property(ByteReader& reader, std::uint16_t property, std::uint
 }
 
 }  // namespace
+
+bool is_media_property(std::uint16_t property) {
+    using namespace object_property;
+    constexpr std::uint16_t all[] = {name,  artist,   album_name, album_artist,          genre,
+                                     track, duration, composer,   original_release_date, representative_sample_size};
+    return std::find(std::begin(all), std::end(all), property) != std::end(all);
+}
 
 bool DeviceInfo::supports(std::uint16_t operation) const {
     return std::find(operations_supported.begin(), operations_supported.end(), operation) != operations_supported.end();

@@ -8,6 +8,8 @@
 #include <plugfs/result.h>
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -66,6 +68,10 @@ struct StorageInfo {
 [[nodiscard]] std::string shown_name(const std::string& stored);
 
 // What is known of an object, from ObjectInfo (PTP 5.5.2) or from a list of properties.
+// Properties of music and pictures (title, artist, ...) as text, by their codes; empty ones are left out.
+using MediaProperties = std::map<std::uint16_t, std::string>;
+[[nodiscard]] bool is_media_property(std::uint16_t property);
+
 struct ObjectInfo {
     std::uint32_t handle = 0;
     std::uint32_t storage_id = 0;
@@ -77,7 +83,8 @@ struct ObjectInfo {
     bool damaged_name = false;  // it was no valid UTF-16
     std::optional<std::int64_t> created;
     std::optional<std::int64_t> modified;
-    std::string persistent_identity;  // the 16 bytes of PersistentUniqueObjectIdentifier; empty if 0 or not said
+    std::shared_ptr<MediaProperties> media;  // null: not said
+    std::string persistent_identity;         // the 16 bytes of PersistentUniqueObjectIdentifier; empty if 0 or not said
 
     [[nodiscard]] bool folder() const { return object_format == format::association; }
 };

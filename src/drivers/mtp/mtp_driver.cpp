@@ -109,6 +109,8 @@ void MtpDriver::follow_session() {
     if (reader_) {
         reader_->whole().forget_all();
         lister_->forget();
+        covers_->forget();
+        playlists_->forget_handles();
     }
     list_all_again();
 }
@@ -116,6 +118,7 @@ void MtpDriver::follow_session() {
 void MtpDriver::list_all_again() {
     const auto folders = std::exchange(listed_, {});
     host_.list_again(storages_key);
+    host_.list_again(playlists_key);
     for (const Key folder : folders) {
         host_.list_again(folder);
     }
@@ -141,7 +144,9 @@ Result<void> MtpDriver::start() {
         }
         host_.log(LogLevel::warning, read.error().text());
     }
+    set_up_library();
     describe();
+    finish_moves();
     find_uploads();
     return {};
 }
@@ -173,9 +178,15 @@ std::size_t MtpDriver::read_size() const {
 
 Result<Listing> MtpDriver::list(Key folder, std::uint64_t cursor) {
     if (folder == root_key) {
-        return Listing{{{.key = storages_key, .name = "storage", .kind = Kind::directory}}, 0};
+        Listing root{{{.key = storages_key, .name = "storage", .kind = Kind::directory}}, 0};
+        if (Playlists::possible(info_)) {
+            root.entries.push_back({.key = playlists_key, .name = "playlists", .kind = Kind::directory});
+        }
+        return root;
     }
-    auto listing = folder == storages_key ? list_storages() : list_objects(folder, cursor);
+    auto listing = folder == playlists_key  ? playlists_->list(cursor)
+                   : folder == storages_key ? list_storages()
+                                            : list_objects(folder, cursor);
     return listing ? std::move(listing) : Result<Listing>(visible(listing.error()));
 }
 
@@ -304,6 +315,9 @@ Entry MtpDriver::entry_for(Key key, const ObjectInfo& object) {
 }
 
 Result<std::size_t> MtpDriver::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
+    if (is_playlist(file)) {
+        return playlists_->read(file, offset, out);
+    }
     const auto* upload = uploads_->find(file);
     return upload != nullptr ? host_.spool().read(upload->spool, offset, out) : read_object(file, offset, out);
 }

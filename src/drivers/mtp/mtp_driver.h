@@ -6,13 +6,18 @@
 //
 // What the device reports by itself (mtp_events.cpp) is queued and worked off in small portions. Every operation goes
 // through attempt(), where a device that misbehaved is brought back, and asked once more where that may help; or, where
-// it must not be asked twice, through change(). Writing: mtp_writing.cpp has the names, mtp_uploads.cpp the content.
+// it must not be asked twice, through change(). Writing: mtp_writing.cpp and
+// mtp_moving.cpp have the names, mtp_uploads.cpp and mtp_editing.cpp the content.
 #pragma once
 
 #include "drivers/mtp/catalogue.h"
+#include "drivers/mtp/device_controls.h"
+#include "drivers/mtp/moves.h"
+#include "drivers/mtp/object_attributes.h"
 #include "drivers/mtp/object_lister.h"
 #include "drivers/mtp/object_reader.h"
 #include "drivers/mtp/object_sender.h"
+#include "drivers/mtp/playlists.h"
 #include "drivers/mtp/storages.h"
 #include "drivers/mtp/uploads.h"
 
@@ -62,6 +67,8 @@ class MtpDriver : public Driver, private Writer {
     [[nodiscard]] std::size_t read_size() const override;
     void stop() override;
     [[nodiscard]] Writer* writer() override;
+    [[nodiscard]] Controls* controls() override;
+    [[nodiscard]] Attributes* attributes() override { return attributes_.get(); }
 
   private:
     // Writer
@@ -137,14 +144,23 @@ class MtpDriver : public Driver, private Writer {
     // The storage that something lies in; EROFS, or EPERM where nothing can be changed.
     Result<std::uint32_t> writable_storage(Key folder);
     Result<std::optional<ObjectInfo>> look_up(const Place& place, const std::string& name);
+
+    // mtp_moving.cpp
     Result<Entry> rename_on_device(Key entry, std::uint32_t storage, Key folder, const std::string& name,
                                    std::optional<Key> replaced);
+    Result<MoveNote::Place> path_of(Key folder, const std::string& name);
+    Result<void> move_and_rename(const Catalogue::Object& object, const MoveNote& note, Key folder,
+                                 const std::function<Result<void>()>& make_way);
+    void finish_moves();
+    Result<void> finish_move(const MoveNote& note);
     Result<Entry> move_file_by_copy(Key entry, Key folder, const std::string& name, std::optional<Key> replaced);
     Result<Entry> move_folder_by_copy(Key entry, Key folder, const std::string& name, std::optional<Key> replaced);
 
     // mtp_uploads.cpp
     Result<UploadNote> note_for(Key folder, const std::string& name);
-    Result<void> begin_upload(Key key, Key folder, const std::string& name, bool replaces);
+    // A new file; a new version of the object that has the key; a new file that gets its content from elsewhere.
+    enum class Begin : std::uint8_t { empty, replacing, copying };
+    Result<void> begin_upload(Key key, Key folder, const std::string& name, Begin how);
     Result<Entry> create_file(Key folder, const std::string& name);
     // The upload of a file; if there is none, one with as much of its content as is to be kept.
     Result<Upload*> upload_of(Key file, std::uint64_t keep);
@@ -155,14 +171,40 @@ class MtpDriver : public Driver, private Writer {
     Result<ObjectInfo> send_upload(Upload& upload);
     Result<ObjectInfo> swap(const Catalogue::Object& old, const ObjectInfo& made, const std::string& name,
                             const std::function<Result<ObjectInfo>(const std::string&)>& send);
-    // Removes what has that name, unless it is `keep`.
-    Result<void> clear_away(const Place& place, const std::string& name, std::uint32_t keep);
     void drop_upload(Key key);
     void find_uploads();
     Result<Key> find_folder(std::uint32_t storage, const std::vector<std::string>& names);
+
+    // mtp_editing.cpp
+    [[nodiscard]] bool edits_in_place(Key file) const;
+    Result<Catalogue::Object> begin_edit(Key file);
+    Result<void> edit(Key file, const std::function<Result<void>(std::uint32_t)>& work);
+    Result<void> edit_write(Key file, std::uint64_t offset, std::span<const std::byte> bytes);
+    Result<void> edit_resize(Key file, std::uint64_t size);
+    Result<void> check_growth(Key file, std::uint64_t more);
+    Result<void> end_edit(Key file);
+
+    // mtp_leftovers.cpp
     bool is_leftover(Key folder, const ObjectInfo& object);
     void tidy_leftovers();
     Result<void> finish_leftover(Key folder, const ObjectInfo& info, const TemporaryName& said);
+    Result<void> discard_leftovers(const Place& place, const std::string& name);
+    // Removes what has that name, unless it is `keep`.
+    Result<void> clear_away(const Place& place, const std::string& name, std::uint32_t keep);
+
+    // mtp_library.cpp
+    void set_up_library();
+    // Pictures of albums that were found after their tracks had been asked about.
+    void look_for_covers();
+    // Where an object lies, as seen from a folder beside storage/: "../storage/Card/Music/a.mp3"; "" if it is not
+    // known.
+    std::string path_of(std::uint32_t handle);
+    // The object at such a path. ENOENT: there is none; EINVAL: it is no such path.
+    Result<Catalogue::Object> object_at(const std::string& path);
+
+    // mtp_playlists.cpp
+    void set_up_playlists();
+    Result<std::uint32_t> make_playlist(const std::string& filename);
 
     // mtp_events.cpp
     void work_off_events();
@@ -170,6 +212,7 @@ class MtpDriver : public Driver, private Writer {
     void object_added(const Event& event);
     void object_removed(std::uint32_t handle);
     void object_changed(std::uint32_t handle);
+    void references_changed(std::uint32_t handle);
     [[nodiscard]] Key folder_of(const ObjectInfo& object) const;
     void report(const Event& event, const std::string& name);
     void refresh_storages();
@@ -186,8 +229,19 @@ class MtpDriver : public Driver, private Writer {
     std::unique_ptr<ObjectReader> reader_;
     std::unique_ptr<ObjectSender> sender_;
     std::unique_ptr<Uploads> uploads_;
+    std::unique_ptr<DeviceControls> controls_;
+    std::unique_ptr<AlbumCovers> covers_;
+    std::unique_ptr<ObjectAttributes> attributes_;
+    std::unique_ptr<Playlists> playlists_;
+    std::unique_ptr<Writer> writer_;          // of objects and of playlists
     std::map<std::uint32_t, Key> leftovers_;  // handles of interrupted transfers, and their folders; bounded
     std::set<std::uint32_t> stuck_;           // those that could not be finished: shown as they are
+    struct Edit {
+        Key key = 0;
+        std::uint32_t handle = 0;
+        unsigned generation = 0;  // of the session
+    };
+    std::optional<Edit> edit_;  // the file that the device has open for changes
     bool failed_badly_ = false;
     unsigned generation_ = 0;  // of the session that the catalogue's handles come from
 

@@ -127,6 +127,9 @@ void MtpDriver::handle_event(const Event& event) {
         case event::object_prop_changed:
             object_changed(parameter);
             break;
+        case event::object_references_changed:
+            references_changed(parameter);
+            break;
         case event::store_added:
             refresh_storages();
             host_.list_again(storage_key(parameter));
@@ -144,6 +147,7 @@ void MtpDriver::handle_event(const Event& event) {
                 host_.log(LogLevel::warning, read.error().text());
             }
             refresh_storages();
+            host_.controls_changed();
             break;
         case event::device_reset:
             // PTP 12.5.12: all sessions are closed.
@@ -155,6 +159,7 @@ void MtpDriver::handle_event(const Event& event) {
             refresh_storages();
             break;
         case event::device_prop_changed:
+            host_.control_changed(control_name(static_cast<std::uint16_t>(parameter)));
             if (parameter == device_property::battery_level) {
                 describe();
             }
@@ -172,6 +177,11 @@ void MtpDriver::object_added(const Event& event) {
         host_.log(LogLevel::warning, "object " + std::to_string(handle) + " was added, but: " + object.error().text());
         report(event, {});
         return;
+    }
+    if (object->object_format == format::abstract_audio_video_playlist) {
+        host_.list_again(playlists_key);
+    } else if (object->object_format == format::abstract_audio_album) {
+        covers_->forget();
     }
     const Key folder = folder_of(*object);
     if (handle == 0 || handle == root_parent || object->parent == handle) {
@@ -199,8 +209,19 @@ Key MtpDriver::folder_of(const ObjectInfo& object) const {
     return folder != nullptr && folder->directory ? folder->key : 0;
 }
 
+void MtpDriver::references_changed(std::uint32_t handle) {
+    if (playlists_->concerns(handle)) {
+        host_.list_again(playlists_key);
+    } else {
+        covers_->forget();
+    }
+}
+
 void MtpDriver::object_removed(std::uint32_t handle) {
     reader_->whole().forget(handle);
+    if (playlists_->concerns(handle)) {
+        host_.list_again(playlists_key);
+    }
     if (const auto* object = catalogue_.find_handle(handle); object != nullptr) {
         const Key key = object->key;
         uploads_->end(key);
@@ -216,6 +237,7 @@ void MtpDriver::object_changed(std::uint32_t handle) {
         return;
     }
     const Key key = known->key;
+    catalogue_.set_media(key, nullptr);
     const Key before = known->folder;
     auto object = attempt_alone([&] { return lister_->info(handle); });
     if (!object) {
@@ -246,8 +268,12 @@ milliseconds MtpDriver::tick() {
     if (!whole.in_use()) {
         check_storages();
         tidy_leftovers();
+        if (covers_->begun()) {
+            look_for_covers();
+        }
     }
-    return events_.empty() || whole.in_use() ? now_and_then : soon;
+    const bool busy = !events_.empty() || (covers_->begun() && !covers_->complete());
+    return busy && !whole.in_use() ? soon : now_and_then;
 }
 
 void MtpDriver::check_storages() {

@@ -10,7 +10,6 @@ namespace plugfs::mtp {
 namespace {
 
 constexpr std::size_t copy_size = std::size_t{256} << 10U;
-constexpr std::size_t leftover_limit = 1000;
 
 }  // namespace
 
@@ -29,14 +28,14 @@ Result<UploadNote> MtpDriver::note_for(Key folder, const std::string& name) {
     return note;
 }
 
-Result<void> MtpDriver::begin_upload(Key key, Key folder, const std::string& name, bool replaces) {
+Result<void> MtpDriver::begin_upload(Key key, Key folder, const std::string& name, Begin how) {
     auto note = attempt_alone([&] { return note_for(folder, name); });
     if (!note) {
         return visible(note.error());
     }
-    PLUGFS_ASSIGN(auto* upload, uploads_->begin(key, folder, std::move(*note), replaces));
-    (void)upload;
-    return {};
+    note->filling = how != Begin::empty;
+    const auto begun = uploads_->begin(key, folder, std::move(*note), how == Begin::replacing);
+    return begun ? Result<void>() : begun.error();
 }
 
 Result<Entry> MtpDriver::create_file(Key folder, const std::string& name) {
@@ -44,7 +43,7 @@ Result<Entry> MtpDriver::create_file(Key folder, const std::string& name) {
     if (key == 0) {
         return fail(ENOSPC, "create", "there are too many objects");
     }
-    if (auto begun = begin_upload(key, folder, name, false); !begun) {
+    if (auto begun = begin_upload(key, folder, name, Begin::empty); !begun) {
         catalogue_.erase(key);
         return begun.error();
     }
@@ -65,7 +64,7 @@ Result<Upload*> MtpDriver::upload_of(Key file, std::uint64_t keep) {
     }
     PLUGFS_TRY(check_name(info->filename));
     const auto* object = catalogue_.find(file);
-    PLUGFS_TRY(begin_upload(file, object->folder, info->filename, true));
+    PLUGFS_TRY(begin_upload(file, object->folder, info->filename, Begin::replacing));
     if (const auto filled = fill_upload(file, file, std::min(keep, info->size)); !filled) {
         uploads_->end(file);
         return filled.error();
@@ -87,39 +86,63 @@ Result<void> MtpDriver::fill_upload(Key upload, Key from, std::uint64_t size) {
         PLUGFS_TRY(host_.spool().write(spool, at, part.first(got)));
         at += got;
     }
-    return {};
+    return uploads_->set_filled(*uploads_->find(upload));
 }
 
 Result<void> MtpDriver::write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) {
+    if (edits_in_place(file)) {
+        if (auto written = edit_write(file, offset, bytes); written || written.error().code != ENOTSUP) {
+            return written;
+        }
+    }
     PLUGFS_ASSIGN(auto* upload, upload_of(file, UINT64_MAX));
-    PLUGFS_TRY(check_room(*upload, offset + bytes.size()));
+    const auto written = [&]() -> Result<void> {
+        PLUGFS_TRY(check_room(*upload, offset + bytes.size()));
+        return host_.spool().write(upload->spool, offset, bytes);
+    }();
     upload->note.modified = std::time(nullptr);
-    return host_.spool().write(upload->spool, offset, bytes);
+    if (!written) {
+        uploads_->set_failure(*upload, written.error().code);
+    }
+    return written;
 }
 
 Result<void> MtpDriver::resize(Key file, std::uint64_t size) {
-    PLUGFS_ASSIGN(auto* upload, upload_of(file, size));
-    PLUGFS_TRY(check_room(*upload, size));
-    return host_.spool().resize(upload->spool, size);
-}
-
-// By what the storage had free when it was last asked: better to hear of it now than when the file is closed.
-Result<void> MtpDriver::check_room(const Upload& upload, std::uint64_t size) {
-    PLUGFS_ASSIGN(const auto now, host_.spool().size(upload.spool));
-    for (const auto& storage : storages_->list()) {
-        if (storage.id == upload.note.storage && size > now && size > storage.info.free_space_in_bytes) {
-            return fail(
-                ENOSPC, "storage",
-                quoted(storage.name()) + " has " + std::to_string(storage.info.free_space_in_bytes) + " bytes free");
+    if (size > 0 && edits_in_place(file)) {
+        if (auto resized = edit_resize(file, size); resized || resized.error().code != ENOTSUP) {
+            return resized;
         }
     }
+    PLUGFS_TRY(end_edit(file));
+    PLUGFS_ASSIGN(auto* upload, upload_of(file, size));
+    PLUGFS_TRY(check_room(*upload, size));
+    PLUGFS_TRY(host_.spool().resize(upload->spool, size));
+    uploads_->set_failure(*upload, 0);
     return {};
 }
 
+// Better to hear of it now than when the file is closed. The device is asked again before anything is refused.
+Result<void> MtpDriver::check_room(const Upload& upload, std::uint64_t size) {
+    PLUGFS_ASSIGN(const auto now, host_.spool().size(upload.spool));
+    if (size <= now || check_free(upload.note.storage, size)) {
+        return {};
+    }
+    if (const auto read = attempt_alone([this] { return storages_->refresh(); }); !read) {
+        return visible(read.error());
+    }
+    return check_free(upload.note.storage, size);
+}
+
 Result<Entry> MtpDriver::flush(Key file) {
-    if (uploads_->find(file) != nullptr) {
+    if (const auto* upload = uploads_->find(file)) {
+        if (const int failure = upload->note.failure; failure != 0) {
+            const auto name = upload->note.name;
+            drop_upload(file);
+            return fail(failure, "flush", "a write to " + quoted(name) + " had failed; it is as it was before");
+        }
         return commit(file);
     }
+    PLUGFS_TRY(end_edit(file));
     auto info = attempt_alone([&]() -> Result<ObjectInfo> {
         PLUGFS_ASSIGN(const auto object, resolve(file));
         return lister_->info(object.handle);
@@ -168,7 +191,9 @@ Result<Entry> MtpDriver::commit(Key key) {
             host_.log(LogLevel::error,
                       quoted(uploads_->find(key)->note.name) + " was not written: " + sent.error().text());
             drop_upload(key);
-            return visible(sent.error());
+            Error error = visible(sent.error());
+            error.code = error.code == ENOENT ? EIO : error.code;  // to whoever closes it, it is there
+            return error;
         }
     }
 }
@@ -208,11 +233,19 @@ Result<ObjectInfo> MtpDriver::send_upload(Upload& upload) {
     const std::string beside = temporary_name(object.size, upload.note.name);
     if (upload.suspicious) {
         PLUGFS_TRY(clear_away(place, upload.note.name, old ? old->handle : 0));
-        PLUGFS_TRY(clear_away(place, beside, 0));
+    }
+    // Earlier versions that did not get their name: beside the old one they are in the way; without it they may be the
+    // only ones that are whole, and go last.
+    const bool may_be_there = upload.suspicious || !leftovers_.empty();
+    if (old && may_be_there) {
+        PLUGFS_TRY(discard_leftovers(place, upload.note.name));
     }
     Result<ObjectInfo> made = ObjectInfo{};
     if (!old) {
         made = send(upload.note.name);
+        if (made && may_be_there) {
+            PLUGFS_TRY(discard_leftovers(place, upload.note.name));
+        }
     } else {
         made = send(beside);
         if (made) {
@@ -248,11 +281,6 @@ Result<ObjectInfo> MtpDriver::swap(const Catalogue::Object& old, const ObjectInf
     return final_one;
 }
 
-Result<void> MtpDriver::clear_away(const Place& place, const std::string& name, std::uint32_t keep) {
-    PLUGFS_ASSIGN(const auto found, look_up(place, name));
-    return found && found->handle != keep ? sender_->remove(found->handle) : Result<void>();
-}
-
 Result<void> MtpDriver::check_free(std::uint32_t storage, std::uint64_t size) const {
     for (const auto& each : storages_->list()) {
         if (each.id == storage && each.info.free_space_in_bytes < size) {
@@ -285,10 +313,17 @@ void MtpDriver::find_uploads() {
     auto& spool = host_.spool();
     for (const Spool::Id id : spool.files()) {
         const auto bytes = spool.note(id);
+        if (bytes && (is_move_note(*bytes) || decode_playlist_note(*bytes))) {
+            continue;
+        }
         auto note = bytes ? decode_note(*bytes) : Result<UploadNote>(bytes.error());
         if (!note) {
             host_.log(LogLevel::error, note.error().text());
             spool.remove(id);
+            continue;
+        }
+        if (note->filling) {
+            spool.remove(id);  // who asked for it has had no answer, and asks again
             continue;
         }
         const auto folder = attempt_alone([&] { return find_folder(note->storage, note->folders); });
@@ -317,63 +352,6 @@ Result<Key> MtpDriver::find_folder(std::uint32_t storage, const std::vector<std:
         PLUGFS_TRY(list_whole(folder));
     }
     return folder;
-}
-
-bool MtpDriver::is_leftover(Key folder, const ObjectInfo& object) {
-    if (folder == 0 || object.folder() || !parse_temporary_name(object.filename) || stuck_.count(object.handle) != 0) {
-        return false;
-    }
-    if (leftovers_.size() < leftover_limit) {
-        leftovers_[object.handle] = folder;
-    }
-    return true;
-}
-
-// A new version of a file whose sending or swapping was interrupted, perhaps on another machine: finished if it is
-// whole, removed if not.
-void MtpDriver::tidy_leftovers() {
-    for (const auto& [handle, folder] : std::exchange(leftovers_, {})) {
-        const auto info = attempt_alone([&, handle = handle] { return lister_->info(handle); });
-        const auto said = info ? parse_temporary_name(info->filename) : std::nullopt;
-        if (!said || !writable_storage(folder)) {
-            continue;
-        }
-        Result<void> tidied;
-        if (info->size == said->size) {
-            host_.log(LogLevel::info, "finishing an interrupted transfer, " + quoted(said->name));
-            tidied = finish_leftover(folder, *info, *said);
-        } else {
-            host_.log(LogLevel::info, "removing what is left of an interrupted transfer, " + quoted(info->filename));
-            tidied = change([&, handle = handle] { return sender_->remove(handle); });
-        }
-        if (!tidied) {
-            host_.log(LogLevel::warning, tidied.error().text() + "; " + quoted(info->filename) + " stays as it is");
-            stuck_.insert(handle);
-        }
-        host_.list_again(folder);
-    }
-}
-
-Result<void> MtpDriver::finish_leftover(Key folder, const ObjectInfo& info, const TemporaryName& said) {
-    const auto renamed = change([&]() -> Result<void> {
-        PLUGFS_ASSIGN(const auto place, place_of(folder));
-        PLUGFS_TRY(clear_away(place, said.name, info.handle));
-        return sender_->rename(info.handle, said.name);
-    });
-    if (renamed || renamed.error().code != ENOTSUP) {
-        return renamed;
-    }
-    // Cannot be renamed: sent once more.
-    const Key from = catalogue_.take_in(folder, info, 0);
-    const Key key = catalogue_.reserve(folder, said.name);
-    PLUGFS_TRY(begin_upload(key, folder, said.name, false));
-    if (const auto filled = fill_upload(key, from, info.size); !filled) {
-        drop_upload(key);
-        return filled;
-    }
-    PLUGFS_TRY(commit(key));
-    catalogue_.erase(from);
-    return change([&] { return sender_->remove(info.handle); });
 }
 
 }  // namespace plugfs::mtp

@@ -8,7 +8,7 @@ namespace plugfs::mtp {
 namespace {
 
 constexpr std::uint32_t in_root = 0;
-constexpr std::chrono::milliseconds look_time{1500};
+constexpr std::chrono::milliseconds look_time{5000};
 constexpr std::chrono::milliseconds look_pause{20};
 
 Session::Source source_of(const std::vector<std::byte>& bytes, std::size_t& at) {
@@ -35,6 +35,8 @@ ObjectSender::ObjectSender(Session& session, ObjectLister& lister, const DeviceI
       moves_(info.supports(operation::move_object)),
       sets_names_(info.supports(operation::set_object_prop_value)),
       sets_dates_(sets_names_),
+      edits_(info.supports(operation::begin_edit_object) && info.supports(operation::end_edit_object) &&
+             info.supports(operation::send_partial_object) && info.supports(operation::truncate_object)),
       hides_dots_(host.quirk("hides_dot_names") != 0) {}
 
 Result<std::uint32_t> ObjectSender::send_info(const NewObject& object) {
@@ -187,6 +189,36 @@ Result<void> ObjectSender::move(std::uint32_t handle, std::uint32_t storage, std
     // MTP D.2.24: 0 stands for the root here.
     const auto moved = session_.command(operation::move_object, {handle, storage, parent});
     return learn(moved ? Result<void>() : Result<void>(moved.error()), moves_, "move objects");
+}
+
+Result<void> ObjectSender::begin_edit(std::uint32_t handle) {
+    const auto begun = session_.command(operation::begin_edit_object, {handle});
+    return learn(begun ? Result<void>() : Result<void>(begun.error()), edits_, "change parts of objects");
+}
+
+Result<void> ObjectSender::end_edit(std::uint32_t handle) {
+    const auto ended = session_.command(operation::end_edit_object, {handle});
+    return ended ? Result<void>() : Result<void>(ended.error());
+}
+
+Result<void> ObjectSender::send_part(std::uint32_t handle, std::uint64_t offset, std::span<const std::byte> bytes) {
+    const auto source = [&bytes, at = std::size_t{0}](std::span<std::byte> out) mutable -> Result<void> {
+        std::memcpy(out.data(), bytes.data() + at, out.size());
+        at += out.size();
+        return {};
+    };
+    const auto sent =
+        session_.send(operation::send_partial_object,
+                      {handle, static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(offset >> 32U),
+                       static_cast<std::uint32_t>(bytes.size())},
+                      bytes.size(), source);
+    return sent ? Result<void>() : Result<void>(sent.error());
+}
+
+Result<void> ObjectSender::truncate(std::uint32_t handle, std::uint64_t size) {
+    const auto cut = session_.command(operation::truncate_object, {handle, static_cast<std::uint32_t>(size),
+                                                                   static_cast<std::uint32_t>(size >> 32U)});
+    return cut ? Result<void>() : Result<void>(cut.error());
 }
 
 }  // namespace plugfs::mtp

@@ -4,6 +4,7 @@
 //   rename   SetObjectPropValue of ObjectFileName
 //   move     MoveObject
 //   date     SetObjectPropValue of DateModified
+//   edit     BeginEditObject, SendPartialObject, TruncateObject, EndEditObject
 //
 // What the device lacks is learnt from its list of operations and, where that list was wrong, from its answer; then the
 // error is ENOTSUP, and the caller does it another way. Nothing here is tried again by itself: whether a change has
@@ -27,6 +28,7 @@ class ObjectSender {
     [[nodiscard]] bool able() const { return able_; }
     [[nodiscard]] bool can_rename() const { return sets_names_; }
     [[nodiscard]] bool can_move() const { return moves_; }
+    [[nodiscard]] bool can_edit() const { return edits_; }
 
     // Each returns the new object as the device has it.
     Result<ObjectInfo> make_folder(std::uint32_t storage, std::uint32_t parent, const std::string& name);
@@ -40,6 +42,12 @@ class ObjectSender {
     // `parent`: 0 for the root of the storage.
     Result<void> move(std::uint32_t handle, std::uint32_t storage, std::uint32_t parent);
     Result<void> set_modified(std::uint32_t handle, std::int64_t seconds);
+
+    // Android's extension: parts of an object changed in place, between begin and end. ENOTSUP: not on this device.
+    Result<void> begin_edit(std::uint32_t handle);
+    Result<void> end_edit(std::uint32_t handle);
+    Result<void> send_part(std::uint32_t handle, std::uint64_t offset, std::span<const std::byte> bytes);
+    Result<void> truncate(std::uint32_t handle, std::uint64_t size);
 
   private:
     Result<ObjectInfo> make_folder_once(const NewObject& object);
@@ -60,6 +68,7 @@ class ObjectSender {
     bool moves_;
     bool sets_names_;
     bool sets_dates_;
+    bool edits_;
     bool hides_dots_;
 };
 

@@ -1,5 +1,8 @@
 #include "drivers/mtp/uploads.h"
 
+#include "drivers/mtp/spool_notes.h"
+
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -7,40 +10,28 @@ namespace plugfs::mtp {
 
 namespace {
 
-constexpr std::uint8_t note_version = 1;
 constexpr std::string_view temporary_prefix = "~plugfs-";
-
-void put(ByteWriter& writer, const std::string& text) {
-    writer.u16le(static_cast<std::uint16_t>(text.size()));
-    writer.append(std::as_bytes(std::span(text)));
-}
-
-std::string take(ByteReader& reader) {
-    const auto bytes = reader.take(reader.u16le());
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 }  // namespace
 
 std::vector<std::byte> encode_note(const UploadNote& note) {
     ByteWriter writer;
-    writer.u8(note_version);
+    writer.u8(upload_note);
     writer.u32le(note.storage);
     writer.u8(note.modified ? 1 : 0);
     writer.u64le(static_cast<std::uint64_t>(note.modified.value_or(0)));
-    put(writer, note.name);
-    writer.u16le(static_cast<std::uint16_t>(note.folders.size()));
-    for (const auto& folder : note.folders) {
-        put(writer, folder);
-    }
+    put_text(writer, note.name);
+    put_texts(writer, note.folders);
+    writer.u16le(note.failure);
+    writer.u8(note.filling ? 1 : 0);
     return std::move(writer).take();
 }
 
 Result<UploadNote> decode_note(std::span<const std::byte> bytes) {
     ByteReader reader(bytes);
     UploadNote note;
-    if (const auto version = reader.u8(); version != note_version) {
-        return fail(EPROTO, "spool", "version of the note is " + std::to_string(version));
+    if (const auto kind = reader.u8(); kind != upload_note) {
+        return fail(EPROTO, "spool", "kind of the note is " + std::to_string(kind));
     }
     note.storage = reader.u32le();
     const bool dated = reader.u8() == 1;
@@ -48,10 +39,10 @@ Result<UploadNote> decode_note(std::span<const std::byte> bytes) {
     if (dated) {
         note.modified = seconds;
     }
-    note.name = take(reader);
-    for (std::size_t left = reader.u16le(); left > 0 && reader.ok(); --left) {
-        note.folders.push_back(take(reader));
-    }
+    note.name = take_text(reader);
+    note.folders = take_texts(reader);
+    note.failure = reader.u16le();
+    note.filling = reader.u8() == 1;
     if (!reader.ok() || reader.remaining() > 0 || note.name.empty()) {
         return fail(EPROTO, "spool", "the note's names do not add up");
     }
@@ -112,6 +103,19 @@ Result<void> Uploads::set_modified(Upload& upload, std::int64_t seconds) {
     return {};
 }
 
+void Uploads::set_failure(Upload& upload, int failure) {
+    if (upload.note.failure != failure) {
+        upload.note.failure = static_cast<std::uint16_t>(failure);
+        // Only for a successor; this process knows it either way.
+        (void)spool_.set_note(upload.spool, encode_note(upload.note));
+    }
+}
+
+Result<void> Uploads::set_filled(Upload& upload) {
+    upload.note.filling = false;
+    return spool_.set_note(upload.spool, encode_note(upload.note));
+}
+
 Entry Uploads::entry(const Upload& upload) const {
     const auto size = spool_.size(upload.spool);
     return {.key = upload.key, .name = upload.note.name, .size = size ? *size : 0, .modified = upload.note.modified};
@@ -125,6 +129,11 @@ std::vector<Entry> Uploads::new_entries(Key folder) const {
         }
     }
     return entries;
+}
+
+bool Uploads::named(Key folder, const std::string& name) const {
+    return std::any_of(uploads_.begin(), uploads_.end(),
+                       [&](const auto& item) { return item.second.folder == folder && item.second.note.name == name; });
 }
 
 std::vector<Key> Uploads::keys() const {

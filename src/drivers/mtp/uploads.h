@@ -27,6 +27,10 @@ struct UploadNote {
     std::vector<std::string> folders;  // from the storage's root down
     std::string name;
     std::optional<std::int64_t> modified;
+    // The errno of a write that failed, or 0: what is here is not what somebody wanted, and must not replace anything.
+    std::uint16_t failure = 0;
+    // Its content is not all here yet: it is being copied from another object. A successor drops it.
+    bool filling = false;
 };
 [[nodiscard]] std::vector<std::byte> encode_note(const UploadNote& note);
 // EPROTO: it is none; the detail names the field.
@@ -64,10 +68,15 @@ class Uploads {
     void end(Key key);
 
     Result<void> set_modified(Upload& upload, std::int64_t seconds);
+    // A write has failed (an errno), or what it left behind has been cut off (0).
+    void set_failure(Upload& upload, int failure);
+    Result<void> set_filled(Upload& upload);
     [[nodiscard]] Entry entry(const Upload& upload) const;
     // New files in a folder: the device does not list them.
     [[nodiscard]] std::vector<Entry> new_entries(Key folder) const;
     [[nodiscard]] std::vector<Key> keys() const;
+    // Whether there is one of that name in a folder.
+    [[nodiscard]] bool named(Key folder, const std::string& name) const;
 
   private:
     Spool& spool_;

@@ -1,5 +1,6 @@
 #include "virtual/player/object_store.h"
 
+#include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
@@ -53,13 +54,18 @@ void ObjectStore::new_handles() {
 }
 
 bool ObjectStore::refresh(StoredObject& object) const {
-    struct stat status {};
-    if (::lstat(object.path.c_str(), &status) != 0 || !(S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))) {
+    struct statx status {};
+    constexpr unsigned wanted = STATX_TYPE | STATX_SIZE | STATX_MTIME | STATX_INO | STATX_BTIME;
+    if (::statx(AT_FDCWD, object.path.c_str(), AT_SYMLINK_NOFOLLOW, wanted, &status) != 0 ||
+        !(S_ISREG(status.stx_mode) || S_ISDIR(status.stx_mode))) {
         return false;
     }
-    object.folder = S_ISDIR(status.st_mode);
-    object.size = object.folder ? 0 : static_cast<std::uint64_t>(status.st_size);
-    object.modified = status.st_mtim.tv_sec;
+    object.folder = S_ISDIR(status.stx_mode);
+    object.size = object.folder ? 0 : status.stx_size;
+    object.modified = status.stx_mtime.tv_sec;
+    // Stays when it is renamed; the second half because inodes are used again.
+    object.identity = {status.stx_ino,
+                       (static_cast<std::uint64_t>(status.stx_btime.tv_sec) << 32U) | status.stx_btime.tv_nsec};
     return true;
 }
 
@@ -107,6 +113,20 @@ std::vector<std::uint32_t> ObjectStore::list(std::uint32_t storage_id, std::uint
         }
     }
     return handles;
+}
+
+std::uint32_t ObjectStore::find_path(std::uint32_t storage_id, const fs::path& path) {
+    std::uint32_t at = 0;
+    for (const auto& name : path) {
+        const auto handles = list(storage_id, at);
+        const auto found = std::find_if(handles.begin(), handles.end(),
+                                        [&](std::uint32_t handle) { return objects_.at(handle).name == name; });
+        if (found == handles.end()) {
+            return 0;
+        }
+        at = *found;
+    }
+    return at;
 }
 
 const StoredObject* ObjectStore::find(std::uint32_t handle) {

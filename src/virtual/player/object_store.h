@@ -9,6 +9,7 @@
 
 #include <plugfs/result.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -29,6 +30,7 @@ struct StoredObject {
     bool folder = false;
     std::uint64_t size = 0;
     std::int64_t modified = 0;
+    std::array<std::uint64_t, 2> identity{};  // of the file on this machine, whatever it is called
 };
 
 class ObjectStore {
@@ -54,6 +56,8 @@ class ObjectStore {
     void new_handles();
     // The objects in a folder (0: the root) of a storage, sorted by name.
     std::vector<std::uint32_t> list(std::uint32_t storage, std::uint32_t parent);
+    // The object at a path below the storage's root; 0: there is none.
+    std::uint32_t find_path(std::uint32_t storage, const std::filesystem::path& path);
     // Up to date with the file; null when there is none any more.
     const StoredObject* find(std::uint32_t handle);
 

@@ -101,11 +101,24 @@ std::string Player::command(const std::string& line) {
         }
         return "no such storage";
     }
+    if (verb == "property") {
+        // Its own buttons: code in hexadecimal, then the value.
+        std::istringstream parts(argument);
+        std::uint32_t code = 0;
+        std::string value;
+        parts >> std::hex >> code;
+        std::getline(parts >> std::ws, value);
+        if (!responder_.properties().set_text(code, value)) {
+            return "not possible";
+        }
+        responder_.send_event(mtp::event::device_prop_changed, code);
+        return "ok";
+    }
     if (verb == "count") {
         return counts();
     }
     return "fault NAME[=ARGUMENT] | clear | unlock | unplug | plug | storage-add NAME=FOLDER | storage-remove NAME | "
-           "count";
+           "property CODE VALUE | count";
 }
 
 std::string Player::counts() const {

@@ -26,7 +26,11 @@ std::vector<usb::Interface> player_interfaces(usb::Speed speed) {
 }  // namespace
 
 Responder::Responder(DeviceDescription description, ObjectStore& store, Faults& faults)
-    : description_(std::move(description)), store_(store), faults_(faults) {
+    : description_(std::move(description)),
+      store_(store),
+      faults_(faults),
+      shelf_(store),
+      properties_(description_.product) {
     description_.interfaces = player_interfaces(description_.speed);
 }
 
@@ -83,6 +87,9 @@ bool Responder::out(std::uint8_t /*endpoint*/, std::span<const std::byte> bytes)
     if (incoming_) {
         return take_data(bytes);
     }
+    if (bytes.empty()) {
+        return true;  // the end of data that filled its last packet
+    }
     command_.insert(command_.end(), bytes.begin(), bytes.end());
     ByteReader reader(command_);
     const std::uint32_t length = reader.u32le();
@@ -109,14 +116,21 @@ bool Responder::out(std::uint8_t /*endpoint*/, std::span<const std::byte> bytes)
 bool Responder::supported(std::uint16_t operation) const {
     switch (operation) {
         case op::get_object_prop_list:
-            return !faults_.on("no-object-prop-list");
+            return !faults_.on("no-object-prop-list") && !faults_.on("no-properties");
+        case op::get_object_props_supported:
+        case op::get_object_prop_desc:
+        case op::get_object_prop_value:
+            return !faults_.on("no-properties");
+        case op::get_object_references:
+        case op::set_object_references:
+            return !faults_.on("no-references");
         case op::begin_edit_object:
         case op::end_edit_object:
         case op::truncate_object:
         case op::send_partial_object:
             return !faults_.on("no-edit");
         case op::set_object_prop_value:
-            return !faults_.on("no-rename");
+            return !faults_.on("no-rename") && !faults_.on("no-properties");
         case op::move_object:
             return !faults_.on("no-move");
         default:
@@ -194,6 +208,10 @@ std::uint16_t Responder::dispatch(std::uint16_t operation, const Parameters& par
             return object_prop_value(parameters[0], parameters[1]);
         case op::get_object_prop_list:
             return object_prop_list(parameters);
+        case op::get_object_references:
+            return object_references(parameters[0]);
+        case op::get_thumb:
+            return thumb(parameters[0]);
         case op::get_device_prop_desc:
         case op::get_device_prop_value:
             return device_prop(parameters[0], operation == op::get_device_prop_desc);

@@ -7,7 +7,9 @@
 #pragma once
 
 #include "drivers/mtp/codes.h"
+#include "virtual/player/device_properties.h"
 #include "virtual/player/faults.h"
+#include "virtual/player/media_shelf.h"
 #include "virtual/player/object_store.h"
 #include "virtual/virtual_device.h"
 
@@ -36,6 +38,7 @@ class Responder : public VirtualDevice {
 
     // Sends an event if a session is open; MTP 4.5.
     void send_event(std::uint16_t code, std::uint32_t parameter);
+    [[nodiscard]] DeviceProperties& properties() { return properties_; }
     // Transactions by operation code, since the start.
     [[nodiscard]] const std::map<std::uint16_t, std::uint64_t>& transactions() const { return transactions_; }
     // How often it was told to cancel.
@@ -101,11 +104,18 @@ class Responder : public VirtualDevice {
     std::uint16_t object(std::uint32_t handle, std::uint64_t offset, std::uint64_t length);
     std::uint16_t device_prop(std::uint32_t property, bool description);
     [[nodiscard]] std::string shown_name(const StoredObject& object) const;
-    void write_property(ByteWriter& out, const StoredObject& object, std::uint16_t property) const;
+    void write_property(ByteWriter& out, const StoredObject& object, std::uint16_t property);
+    std::string media_text(const StoredObject& object, std::uint16_t property);
+    static void write_sample(ByteWriter& out, const StoredObject& object);
+    std::uint16_t thumb(std::uint32_t handle);
+    std::uint16_t object_references(std::uint32_t handle);
+    std::uint16_t set_object_references(const Incoming& whole);
 
     DeviceDescription description_;
     ObjectStore& store_;
     Faults& faults_;
+    MediaShelf shelf_;
+    DeviceProperties properties_;
     std::deque<InTransfer> bulk_;
     std::deque<InTransfer> interrupt_;
     std::vector<std::byte> command_;

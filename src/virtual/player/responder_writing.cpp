@@ -6,6 +6,7 @@
 // not come whole goes again.
 
 #include "virtual/player/responder.h"
+#include "virtual/player/strings.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,49 +27,6 @@ namespace {
 
 constexpr std::size_t container_header = 12;
 constexpr std::size_t dataset_limit = std::size_t{64} << 10U;
-
-// PTP 5.3.4, to UTF-8; units that are no UTF-16 become '?'.
-std::string take_string(ByteReader& reader) {
-    std::string text;
-    const std::size_t count = reader.u8();
-    ByteReader units(reader.take(2 * count));
-    const auto put = [&text](std::uint32_t code) {
-        if (code < 0x80) {
-            text += static_cast<char>(code);
-        } else if (code < 0x800) {
-            text += static_cast<char>(0xC0U | (code >> 6U));
-            text += static_cast<char>(0x80U | (code & 0x3FU));
-        } else {
-            if (code < 0x10000) {
-                text += static_cast<char>(0xE0U | (code >> 12U));
-            } else {
-                text += static_cast<char>(0xF0U | (code >> 18U));
-                text += static_cast<char>(0x80U | ((code >> 12U) & 0x3FU));
-            }
-            text += static_cast<char>(0x80U | ((code >> 6U) & 0x3FU));
-            text += static_cast<char>(0x80U | (code & 0x3FU));
-        }
-    };
-    while (units.remaining() >= 2) {
-        const std::uint32_t unit = units.u16le();
-        if (unit == 0) {
-            break;
-        }
-        if (unit < 0xD800 || unit > 0xDFFF) {
-            put(unit);
-            continue;
-        }
-        ByteReader ahead = units;
-        const std::uint32_t low = unit < 0xDC00 && ahead.remaining() >= 2 ? ahead.u16le() : 0;
-        if (low >= 0xDC00 && low <= 0xDFFF) {
-            units = ahead;
-            put(0x10000 + ((unit - 0xD800) << 10U) + (low - 0xDC00));
-        } else {
-            put('?');
-        }
-    }
-    return text;
-}
 
 // "YYYYMMDDThhmmss", as local time; -1: it is none.
 std::int64_t take_date(const std::string& text) {
@@ -99,8 +57,8 @@ std::uint16_t code_for(const Error& error) {
 }  // namespace
 
 bool Responder::takes_data(std::uint16_t operation) {
-    constexpr std::array operations = {op::send_object_info, op::send_object, op::set_object_prop_value,
-                                       op::send_partial_object};
+    constexpr std::array operations = {op::send_object_info,    op::send_object,           op::set_object_prop_value,
+                                       op::send_partial_object, op::set_device_prop_value, op::set_object_references};
     return std::find(operations.begin(), operations.end(), operation) != operations.end();
 }
 
@@ -191,7 +149,7 @@ void Responder::drop_incoming() {
 }
 
 std::uint16_t Responder::carry_out(Incoming& whole) {
-    if (faults_.on("read-only")) {
+    if (faults_.on("read-only") && whole.operation != op::set_device_prop_value) {
         return rc::store_read_only;
     }
     switch (whole.operation) {
@@ -201,6 +159,10 @@ std::uint16_t Responder::carry_out(Incoming& whole) {
             return send_object(whole);
         case op::set_object_prop_value:
             return set_object_prop_value(whole);
+        case op::set_device_prop_value:
+            return properties_.set(whole.parameters[0], whole.data);
+        case op::set_object_references:
+            return set_object_references(whole);
         default:
             // SendPartialObject
             answer_[0] = static_cast<std::uint32_t>(whole.received);
@@ -268,8 +230,8 @@ std::uint16_t Responder::set_object_prop_value(const Incoming& whole) {
         return rc::invalid_object_handle;
     }
     ByteReader reader(whole.data);
-    const std::string text = take_string(reader);
-    if (!reader.ok()) {
+    const std::string text = whole.parameters[1] == prop::track ? std::to_string(reader.u16le()) : take_string(reader);
+    if (!reader.ok() || reader.remaining() > 0) {
         return rc::invalid_object_prop_value;
     }
     switch (whole.parameters[1]) {
@@ -285,9 +247,31 @@ std::uint16_t Responder::set_object_prop_value(const Incoming& whole) {
             set_date(*object, moment);
             return rc::ok;
         }
+        case prop::name:
+        case prop::artist:
+        case prop::album_name:
+        case prop::album_artist:
+        case prop::genre:
+        case prop::composer:
+        case prop::track:
+        case prop::original_release_date:
+            return shelf_.set(*object, static_cast<std::uint16_t>(whole.parameters[1]), text);
         default:
             return rc::access_denied;
     }
+}
+
+std::uint16_t Responder::set_object_references(const Incoming& whole) {
+    const auto* object = store_.find(whole.parameters[0]);
+    if (object == nullptr) {
+        return rc::invalid_object_handle;
+    }
+    ByteReader reader(whole.data);
+    std::vector<std::uint32_t> handles(std::min<std::size_t>(reader.u32le(), whole.data.size() / 4));
+    for (auto& handle : handles) {
+        handle = reader.u32le();
+    }
+    return reader.ok() ? shelf_.set_references(*object, handles) : rc::invalid_dataset;
 }
 
 std::uint64_t Responder::free_space(std::uint32_t id) const {

@@ -7,7 +7,8 @@
 //   memory    reading it takes all the memory that there is
 //   fail      reading it fails with EIO
 //
-// On a device with the product string "Start crasher" it does not get past its start.
+// On a device with the product string "Start crasher" it does not get past its start; on one named "Flaky starter" the
+// second and the third process do not, and the others do.
 
 #include <plugfs/driver.h>
 
@@ -30,6 +31,9 @@ class TestDriver : public Driver {
     Result<void> start() override {
         if (host_.device().identity().product == "Start crasher") {
             std::abort();
+        }
+        if (host_.device().identity().product == "Flaky starter") {
+            PLUGFS_TRY(count_start());
         }
         return {};
     }
@@ -67,6 +71,22 @@ class TestDriver : public Driver {
     }
 
   private:
+    // The number of processes so far is in the spool, which outlives them.
+    Result<void> count_start() {
+        auto& spool = host_.spool();
+        if (spool.files().empty()) {
+            PLUGFS_TRY(spool.create({}));
+        }
+        const auto id = spool.files().front();
+        PLUGFS_ASSIGN(auto note, spool.note(id));
+        note.push_back(std::byte{1});
+        PLUGFS_TRY(spool.set_note(id, note));
+        if (note.size() == 2 || note.size() == 3) {
+            std::abort();
+        }
+        return {};
+    }
+
     Host& host_;
     volatile std::uint64_t turns_ = 0;
     std::vector<std::vector<char>> hoard_;

@@ -10,6 +10,22 @@
 using nlohmann::json;
 using plugfs::Channel;
 
+TEST_CASE("a message that is nested too deep is refused before it is read; brackets in strings do not count") {
+    auto ends = Channel::create_pair();
+    REQUIRE(ends.ok());
+    Channel receiver(std::move(ends->first));
+    const auto send = [&](const std::string& text) {
+        REQUIRE(::send(ends->second.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    };
+    send(R"({"type":"x","y":")" + std::string(1000, '[') + R"(\"[","z":[[1]]})");
+    CHECK(receiver.receive().ok());
+    send(R"({"type":"x","y":)" + std::string(8000, '[') + std::string(8000, ']') + "}");
+    const auto refused = receiver.receive();
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code == EPROTO);
+    CHECK(refused.error().detail == "nested too deep");
+}
+
 TEST_CASE("Channel carries messages, and says when there is none and when the other side has gone") {
     auto ends = Channel::create_pair();
     REQUIRE(ends.ok());

@@ -127,19 +127,55 @@ TEST_CASE("after a new session entries are found again by name and identity, wit
     // Another object under the old name is another file.
     entry.key = 102;
     entry.persistent_identity = "B";
-    const auto other = tree.add(music, entry);
-    CHECK(other->node->inode != a);
-    CHECK(other->appeared);
-    entry.key = 105;
-    entry.persistent_identity = "A";
-    entry.size = 11;
-    // With another size it is other bytes than those that somebody has open.
     tree.reference(*tree.find(a));
+    const auto other = tree.add(music, entry);
+    CHECK(other->replaced == a);
+    CHECK(other->node->inode != a);
+    CHECK(other->node->name == "a.mp3");
+    CHECK(other->appeared);
+    // With another size it is other bytes than those that somebody has open.
+    const auto b = other->node->inode;
+    tree.reference(*other->node);
+    tree.unbind_all();
+    CHECK(tree.add(tree.root(), folder(201, "Music"))->node == &music);
+    entry.key = 105;
+    entry.size = 11;
     const auto again = tree.add(music, entry);
-    CHECK(again->replaced == a);
-    CHECK(again->node->inode != a);
+    CHECK(again->replaced == b);
+    CHECK(again->node->inode != b);
     CHECK(again->appeared);
     CHECK(tree.find_key(105)->bound);
+}
+
+TEST_CASE("what was being written to is the same file, whatever object a device has made of it") {
+    Tree tree;
+    auto entry = file(2, "a.mp3", 10);
+    entry.persistent_identity = "A";
+    const auto a = tree.add(tree.root(), entry)->node->inode;
+    tree.will_be_written(*tree.find(a));
+    auto& moved = *tree.add(tree.root(), folder(3, "Music"))->node;
+    moved.identity = "M";
+    tree.unbind_all();
+    entry.key = 102;
+    entry.persistent_identity = "B";
+    entry.size = 20;
+    CHECK(tree.add(tree.root(), entry)->node->inode == a);
+    // A folder is known by its name: what is in it is looked at itself.
+    auto same = folder(103, "Music");
+    same.persistent_identity = "N";
+    CHECK(tree.add(tree.root(), same)->node == &moved);
+    // Two of one name: each finds its own.
+    auto x = file(5, "twin");
+    x.persistent_identity = "X";
+    auto y = file(6, "twin");
+    y.persistent_identity = "Y";
+    const auto first = tree.add(tree.root(), x)->node->inode;
+    const auto second = tree.add(tree.root(), y)->node->inode;
+    tree.unbind_all();
+    x.key = 105;
+    y.key = 106;
+    CHECK(tree.add(tree.root(), y)->node->inode == second);
+    CHECK(tree.add(tree.root(), x)->node->inode == first);
 }
 
 namespace {

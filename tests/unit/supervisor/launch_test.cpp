@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/wait.h>
 
 #include <doctest/doctest.h>
 
@@ -31,6 +33,11 @@ std::string output_of(LaunchPlan plan, std::string& how) {
     pollfd ready{process->pidfd.get(), POLLIN, 0};
     REQUIRE(::poll(&ready, 1, 10'000) == 1);
     how = reap(*process);
+    if (process->keeper) {
+        // It has nothing to do once the other end of its socket has closed.
+        siginfo_t info{};
+        CHECK(::waitid(P_PIDFD, static_cast<id_t>(process->keeper.get()), &info, WEXITED) == 0);
+    }
     return text;
 }
 
@@ -71,6 +78,28 @@ TEST_CASE("as root a worker becomes a user of its own") {
     const auto number = std::to_string(worker_user(5)) + "\n";
     CHECK(output_of(plan, how) == number + number + number);
     CHECK(how.starts_with("signal 11"));
+}
+
+TEST_CASE("in namespaces of its own a program is not the first process, and has another's view of none") {
+    LaunchPlan plan;
+    plan.executable = "/bin/sh";
+    plan.arguments = {"-c", "echo $$; readlink /proc/$PPID/ns/net || echo none; exit 4"};
+    plan.namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET;
+    std::string how;
+    const std::string said = output_of(plan, how);
+    CHECK(how == "exit status 4");
+    if (said.starts_with("2\n")) {  // where the kernel permits it
+        CHECK(said == "2\nnone\n");
+    }
+}
+
+TEST_CASE("a program that cannot be started in namespaces names the stage, too") {
+    LaunchPlan plan;
+    plan.executable = "/etc/passwd";
+    plan.namespaces = CLONE_NEWPID | CLONE_NEWNS;
+    const auto process = launch(plan);
+    REQUIRE_FALSE(process.ok());
+    CHECK(process.error().stage == "launch: exec");
 }
 
 TEST_CASE("run_command() returns the output, or says why there is none") {

@@ -120,3 +120,40 @@ TEST_CASE("device descriptors") {
     descriptor[1] = std::byte{2};
     CHECK(!parse_device_descriptor(descriptor));
 }
+
+TEST_CASE("what follows an endpoint: pipe usage of mass storage, streams") {
+    const auto configuration = [](int interface_class, const std::vector<int>& extra) {
+        std::vector<int> values = {9, 2,    0, 0, 1, 1,    0, 0x80, 50, 9, 4, 0, 0, 1, interface_class,
+                                   6, 0x62, 0, 7, 5, 0x81, 2, 0,    4,  0};
+        values.insert(values.end(), extra.begin(), extra.end());
+        values[2] = static_cast<int>(values.size());
+        Bytes bytes;
+        for (const int value : values) {
+            bytes.push_back(static_cast<std::byte>(value));
+        }
+        return bytes;
+    };
+    const auto endpoint = [&](int interface_class, const std::vector<int>& extra) {
+        const auto parsed = parse_configuration(configuration(interface_class, extra));
+        REQUIRE(parsed);
+        return parsed->interfaces.at(0).interface.endpoints.at(0);
+    };
+    CHECK(endpoint(8, {}).pipe_usage == 0);
+    CHECK(endpoint(8, {}).stream_limit == 0);
+    CHECK(endpoint(8, {6, 0x30, 15, 4, 0, 0, 4, 0x24, 3, 0}).pipe_usage == 3);
+    CHECK(endpoint(8, {6, 0x30, 15, 4, 0, 0, 4, 0x24, 3, 0}).stream_limit == 16);
+    CHECK(endpoint(8, {6, 0x30, 15, 15, 0, 0}).stream_limit == 32768);
+    CHECK(endpoint(8, {6, 0x30, 15, 16, 0, 0}).stream_limit == 0);  // more than there can be
+    CHECK(endpoint(1, {4, 0x24, 3, 0}).pipe_usage == 0);            // another class's
+    CHECK(endpoint(8, {2, 0x24}).pipe_usage == 0);                  // too short to say anything
+    CHECK(endpoint(8, {3, 0x30, 15}).stream_limit == 0);
+
+    // As libusb hands them out: a chain without the rest.
+    Interface interface;
+    interface.interface_class = 8;
+    Endpoint own{.address = 0x81, .attributes = 2};
+    const auto chain = configuration(8, {6, 0x30, 0, 3, 0, 0, 4, 0x24, 2, 0, 9, 0x24, 4});
+    read_endpoint_extras(std::span(chain).subspan(25), interface, own);
+    CHECK(own.pipe_usage == 2);
+    CHECK(own.stream_limit == 8);
+}

@@ -377,3 +377,40 @@ TEST_CASE("listening: packets in order, bounded, and errors retried a limited nu
         CHECK(std::ranges::count(usbfs.calls(), "clear 131") == 4);
     }
 }
+
+TEST_CASE("bulk streams: allocated, and named in the URB") {
+    MockUsbfs usbfs;
+    usbfs.streams = 6;
+    std::vector<std::pair<unsigned, unsigned>> posted;  // type, stream
+    usbfs.submitted = [&](usbdevfs_urb& urb) {
+        posted.emplace_back(urb.type, urb.stream_id);
+        usbfs.complete(urb, 0, 0);
+    };
+    const auto device = open_mock(usbfs);
+    const std::array<std::uint8_t, 2> endpoints = {0x81, 0x02};
+    CHECK(device->allocate_streams(endpoints, 8).error().code == EINVAL);  // not claimed
+    REQUIRE(device->claim(0));
+    CHECK(*device->allocate_streams(endpoints, 8) == 6);
+    CHECK(*device->allocate_streams(endpoints, 4) == 4);
+    CHECK(usbfs.calls().back() == "streams 4 on 2");
+    const auto transfer = transfer_on(*device, 0x81, 512);
+    REQUIRE(transfer->submit_to_stream(3, 512));
+    CHECK(transfer->wait(soon()));
+    REQUIRE(transfer->submit(512));
+    CHECK(transfer->wait(soon()));
+    const std::vector<std::pair<unsigned, unsigned>> expected = {{USBDEVFS_URB_TYPE_BULK, 3},
+                                                                 {USBDEVFS_URB_TYPE_BULK, 0}};
+    CHECK(posted == expected);
+}
+
+TEST_CASE("no bulk streams: of the controller, of an interrupt endpoint") {
+    MockUsbfs usbfs;
+    const auto device = open_mock(usbfs);
+    REQUIRE(device->claim(0));
+    const std::array<std::uint8_t, 1> bulk = {0x81};
+    const std::array<std::uint8_t, 1> interrupt = {0x83};
+    CHECK_FALSE(device->allocate_streams(bulk, 8));
+    usbfs.streams = 8;
+    CHECK(device->allocate_streams(interrupt, 8).error().code == EINVAL);
+    CHECK(transfer_on(*device, 0x83, 64)->submit_to_stream(1, 64).error().code == EINVAL);
+}

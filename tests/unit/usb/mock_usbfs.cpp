@@ -165,6 +165,11 @@ int MockUsbfs::handle_ioctl(unsigned long request, void* argument) {
         case USBDEVFS_CLEAR_HALT:
             calls_.push_back("clear " + number(0));
             return 0;
+        case USBDEVFS_ALLOC_STREAMS: {
+            const auto& asked = *static_cast<const usbdevfs_streams*>(argument);
+            calls_.push_back("streams " + std::to_string(asked.num_streams) + " on " + std::to_string(asked.num_eps));
+            return std::min(streams, static_cast<int>(asked.num_streams));
+        }
         case USBDEVFS_RESET:
             calls_.emplace_back("reset");
             CHECK(pending_.empty());

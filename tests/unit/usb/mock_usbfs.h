@@ -36,6 +36,7 @@ class MockUsbfs {
     bool cancels = true;      // false: a discarded URB never ends
     bool returns_from_reset = true;
     bool gives_memory = true;  // mmap() works
+    int streams = -EINVAL;     // what asking for bulk streams gives: so many, or an error (no streams)
 
     // Ends a pending URB. `status` is 0 or a negative errno, as the kernel has it.
     void complete(usbdevfs_urb& urb, int status, std::size_t actual_length);

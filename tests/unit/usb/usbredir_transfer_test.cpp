@@ -82,6 +82,24 @@ TEST_CASE("OUT data arrives whole; a zero-length packet follows where it is want
     CHECK(got[3].empty());
 }
 
+TEST_CASE("an empty packet that was refused does not fail the next transfer") {
+    Connection connection(on_bulk([&](ScriptedHost& host, auto id, const auto&, auto data) {
+        host.answer_bulk_out(id, 0x02, data.empty() ? usb_redir_stall : usb_redir_success, data.size());
+    }));
+    REQUIRE(connection.device->claim(0));
+    auto transfer = connection.device->create_transfer(0x02, 1024);
+    REQUIRE(transfer);
+    REQUIRE((*transfer)->submit(512, true));
+    const auto refused = (*transfer)->wait(soon());
+    REQUIRE(!refused);
+    CHECK(refused.error().code == EPIPE);
+    REQUIRE(connection.device->clear_halt(0x02, soon()));
+    REQUIRE((*transfer)->submit(100, true));
+    CHECK((*transfer)->wait(soon()));
+    transfer->reset();
+    connection.close();
+}
+
 TEST_CASE("a stall is EPIPE; clearing the halt makes the endpoint work again") {
     bool halted = true;
     std::vector<int> cleared;

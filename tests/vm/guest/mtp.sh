@@ -19,6 +19,13 @@ check "sha256 of every file equals the host's ($(wc -l <$vm/sums) files)" sh -c 
 check "a file of 5 GiB has its size" test "$(stat -c %s "$storage/huge.bin")" = 5368709120
 check "and its beginning can be read" bash -c "head -c 1048576 '$storage/huge.bin' | cmp - <(head -c 1048576 /dev/zero)"
 
+# What QEMU's player does not say of its music, the files do.
+album="$mnt/$name/tracks/Anna Sine/First Harmonics"
+check "tracks/ is made of the files' own tags" sh -c "find '$mnt/$name/tracks/Anna Sine' -name '*.wav' | wc -l | grep -qx 8"
+check "a track is the file itself" test "$(stat -c '%i %h' "$album/02 Octave.wav")" = "$(stat -c %i "$storage/Library/Music/Anna Sine/First Harmonics/02 Octave.wav") 2"
+check "with all its bytes" cmp "$album/02 Octave.wav" "$vm/player/Library/Music/Anna Sine/First Harmonics/02 Octave.wav"
+check "and attributes" sh -c "getfattr --only-values -n user.media.title '$album/02 Octave.wav' 2>/dev/null | grep -qx Octave"
+
 # Parts of a large file.
 parts() {
     for part in "1 0" "4096 1" "1 104857599" "100000 52428799" "65536 104792064" "1048576 12345678" "7 104857590"; do

@@ -24,7 +24,12 @@ jmtpfs -f "$work/jmtpfs" >"$work/jmtpfs.log" 2>&1 &
 client=$!
 check "jmtpfs mounts it" wait_for 30 test -d "$work/jmtpfs/Internal storage"
 check "jmtpfs: sha256 of every file" sums_of "$work/jmtpfs/Internal storage"
+# Ours says whose it is, and comes as soon as it is free.
+start_daemon
+check "while jmtpfs has it, plugfsd says so" wait_for 30 sh -c "grep -q 'waiting: another program is using the device: \"jmtpfs\" (process $client of user 0)' '$mnt/.control/Walkman/state'"
 unmount "$work/jmtpfs"
+check "when jmtpfs has ended, it is served" wait_for 30 state_is Walkman running
+stop_daemon
 
 # Another implementation altogether.
 aft-mtp-mount -f "$work/aft" >"$work/aft.log" 2>&1 &

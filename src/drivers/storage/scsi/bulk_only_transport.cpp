@@ -12,6 +12,7 @@ namespace {
 // What the kernel uses, too: cheap sticks fail with more.
 constexpr std::size_t high_speed_transfer = std::size_t{120} << 10U;
 constexpr std::size_t super_speed_transfer = std::size_t{1} << 20U;
+constexpr std::size_t long_sense_length = 96;
 constexpr std::size_t smallest_buffer = std::size_t{16} << 10U;
 constexpr std::chrono::seconds call_off_limit{2};
 
@@ -24,6 +25,7 @@ bool fast(usb::Speed speed) {
 BulkOnlyTransport::BulkOnlyTransport(usb::Device& device, const BulkOnlyPipes& pipes)
     : device_(device),
       pipes_(pipes),
+      queues_(fast(device.identity().speed)),
       best_transfer_(fast(device.identity().speed) ? super_speed_transfer : high_speed_transfer) {}
 
 Result<std::unique_ptr<BulkOnlyTransport>> BulkOnlyTransport::create(usb::Device& device, const BulkOnlyPipes& pipes) {
@@ -82,29 +84,41 @@ Result<ScsiOutcome> BulkOnlyTransport::execute_or_recover(std::uint8_t unit, con
         return outcome;
     }
     if (outcome->status == ScsiStatus::check_condition && command.cdb[0] != operation_byte(Operation::request_sense)) {
-        outcome->sense.resize(request_sense_length);
-        auto asked = execute_or_recover(unit, request_sense(outcome->sense));
-        if (!asked && asked.error().code == ENODEV) {
-            return asked;
-        }
-        outcome->sense.resize(asked && asked->status == ScsiStatus::good ? asked->moved : 0);
+        PLUGFS_TRY(ask_for_sense(unit, *outcome));
     }
     return outcome;
 }
 
+Result<void> BulkOnlyTransport::ask_for_sense(std::uint8_t unit, ScsiOutcome& outcome) {
+    outcome.sense.resize(sense_length_);
+    const auto asked = execute_or_recover(unit, request_sense(outcome.sense));
+    if (!asked && asked.error().code == ENODEV) {
+        return asked.error();
+    }
+    outcome.sense.resize(asked && asked->status == ScsiStatus::good ? asked->moved : 0);
+    if (outcome.sense.size() == request_sense_length) {
+        const auto additional = std::to_integer<std::size_t>(outcome.sense[7]);  // ADDITIONAL SENSE LENGTH
+        sense_length_ = 8 + additional > request_sense_length ? long_sense_length : request_sense_length;
+    }
+    return {};
+}
+
 Result<ScsiOutcome> BulkOnlyTransport::execute(std::uint8_t unit, const ScsiCommand& command) {
     const auto deadline = Deadline::after(command.limit);
+    PLUGFS_TRY(send_wrapper(unit, command, deadline));
+    if (!queues_) {
+        PLUGFS_TRY(post_data(command));
+    }
+    PLUGFS_ASSIGN(const std::size_t moved, move_data(command, deadline));
+    return finish(command, moved, deadline);
+}
+
+Result<void> BulkOnlyTransport::send_wrapper(std::uint8_t unit, const ScsiCommand& command, Deadline deadline) {
     const auto wrapper = command_wrapper(++tag_, unit, command);
     std::ranges::copy(wrapper, command_->buffer().begin());
     PLUGFS_TRY(command_->submit(wrapper.size()));
-    if (!command.in.empty()) {
-        const std::size_t length = whole_packets(command.in.size(), pipes_.in.max_packet_size);
-        PLUGFS_TRY(grow(data_in_, pipes_.in.address, length));
-        PLUGFS_TRY(data_in_->submit(length));
-    } else if (!command.out.empty()) {
-        PLUGFS_TRY(grow(data_out_, pipes_.out.address, command.out.size()));
-        std::ranges::copy(command.out, data_out_->buffer().begin());
-        PLUGFS_TRY(data_out_->submit(command.out.size()));
+    if (queues_) {
+        PLUGFS_TRY(post_data(command));
     }
     const auto sent = command_->wait(deadline);
     if (!sent) {
@@ -114,8 +128,21 @@ Result<ScsiOutcome> BulkOnlyTransport::execute(std::uint8_t unit, const ScsiComm
     if (*sent != wrapper.size()) {
         return fail(EIO, "CBW", "the device took " + std::to_string(*sent) + " of its 31 bytes");
     }
-    PLUGFS_ASSIGN(const std::size_t moved, move_data(command, deadline));
-    return finish(command, moved, deadline);
+    return {};
+}
+
+Result<void> BulkOnlyTransport::post_data(const ScsiCommand& command) {
+    if (!command.in.empty()) {
+        const std::size_t length = whole_packets(command.in.size(), pipes_.in.max_packet_size);
+        PLUGFS_TRY(grow(data_in_, pipes_.in.address, length));
+        return data_in_->submit(length);
+    }
+    if (!command.out.empty()) {
+        PLUGFS_TRY(grow(data_out_, pipes_.out.address, command.out.size()));
+        std::ranges::copy(command.out, data_out_->buffer().begin());
+        return data_out_->submit(command.out.size());
+    }
+    return {};
 }
 
 Result<std::size_t> BulkOnlyTransport::move_data(const ScsiCommand& command, Deadline deadline) {

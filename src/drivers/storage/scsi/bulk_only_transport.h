@@ -1,7 +1,9 @@
 // Bulk-Only Transport: USB Mass Storage Class, Bulk-Only Transport, revision 1.0.
 //
-// One command at a time: the CBW, the data, and the CSW. CBW and data are queued together; the CSW is asked for when
-// the data have come, because a device may halt the endpoint in between, and some hang when it is asked for too early.
+// One command at a time: the CBW, the data, and the CSW. At SuperSpeed, CBW and data are queued together. At lower
+// speeds a host controller may ask the IN endpoint before it has sent the CBW, which some devices answer with a halt;
+// and data take so long there that waiting for the CBW costs nothing. The CSW is asked for when the data have come,
+// because a device may halt the endpoint in between, and some hang when it is asked for too early.
 //
 //   command: CBW and data queued ──► data done ──► CSW asked for ──► valid and meaningful: done
 //      │ CBW halted                    │ halted: clear it, go on      │ halted or empty: once more
@@ -52,7 +54,10 @@ class BulkOnlyTransport : public ScsiTransport {
     Result<ScsiOutcome> execute(std::uint8_t unit, const ScsiCommand& command);
     // The same, and the device back in a known state if that fails.
     Result<ScsiOutcome> execute_or_recover(std::uint8_t unit, const ScsiCommand& command);
+    Result<void> ask_for_sense(std::uint8_t unit, ScsiOutcome& outcome);
     Result<ScsiOutcome> finish(const ScsiCommand& command, std::size_t moved, Deadline deadline);
+    Result<void> send_wrapper(std::uint8_t unit, const ScsiCommand& command, Deadline deadline);
+    Result<void> post_data(const ScsiCommand& command);
     Result<std::size_t> move_data(const ScsiCommand& command, Deadline deadline);
     Result<std::size_t> call_off(const ScsiCommand& command, std::size_t moved);
     Result<StatusWrapper> read_status(std::size_t data_length, Deadline deadline);
@@ -65,10 +70,12 @@ class BulkOnlyTransport : public ScsiTransport {
 
     usb::Device& device_;
     BulkOnlyPipes pipes_;
+    bool queues_;  // data together with their CBW
     std::size_t best_transfer_;
     std::uint8_t last_unit_ = 0;
     std::uint32_t tag_ = 0;
     std::uint64_t resets_ = 0;
+    std::size_t sense_length_ = 18;       // what is asked for: more than that only of a device that has had more
     bool residue_means_nothing_ = false;  // the device has given one where there was none
     bool recovered_just_now_ = false;     // since the last command that came to its end
     std::unique_ptr<usb::Transfer> command_;

@@ -123,7 +123,10 @@ Sense descriptor_format(std::span<const std::byte> bytes) {
         const std::uint8_t type = descriptors.u8();
         const std::uint8_t length = descriptors.u8();
         ByteReader body(descriptors.take(length));
-        if (type == information_descriptor && length >= information_descriptor_length && descriptors.ok()) {
+        if (!descriptors.ok()) {  // it passes the end
+            break;
+        }
+        if (type == information_descriptor && length >= information_descriptor_length) {
             const bool valid = (body.u8() & valid_bit) != 0;
             body.skip(1);
             const std::uint64_t information = body.u64be();

@@ -99,7 +99,7 @@ Result<void> UasTransport::reset_unit(std::uint8_t unit) {
     PLUGFS_TRY(command.wait(deadline));
     // What comes before the answer is a predecessor's.
     for (unsigned strays = 0; strays < stray_limit; ++strays) {
-        if (!status_->in_flight()) {
+        if (strays > 0 || !has_streams()) {
             PLUGFS_TRY(ask());
         }
         PLUGFS_ASSIGN(const std::size_t got, status_->wait(deadline));

@@ -76,7 +76,11 @@ Result<void> UasTransport::start(std::uint8_t unit, const ScsiCommand& command, 
 
 Result<void> UasTransport::post_status(Slot& slot) {
     const std::size_t length = whole_packets(status_unit_limit, pipes_.status.max_packet_size);
-    return has_streams() ? slot.status->submit_to_stream(slot.tag, length) : status_->submit(length);
+    if (has_streams()) {
+        return slot.status->submit_to_stream(slot.tag, length);
+    }
+    status_posted_ = true;
+    return status_->submit(length);
 }
 
 Result<void> UasTransport::post_data(Task& task) {
@@ -126,11 +130,12 @@ Result<void> UasTransport::wait_for_end(Task& task) {
 
 Result<StatusUnit> UasTransport::next_status(Task& task) {
     usb::Transfer& transfer = has_streams() ? *task.slot->status : *status_;
-    if (!transfer.in_flight() && !has_streams()) {
+    if (!has_streams() && !status_posted_) {
         PLUGFS_TRY(post_status(*task.slot));
     }
     const bool may_be_called_off = task.command->may_be_called_off && !called_off_;
     const auto got = transfer.wait(may_be_called_off ? task.deadline.unless_called_off() : task.deadline);
+    status_posted_ = false;
     if (!got && got.error().code == ECANCELED && may_be_called_off) {
         called_off_ = true;
         PLUGFS_TRY(post_status(*task.slot));  // for drain()
@@ -220,6 +225,7 @@ Result<void> UasTransport::drain() {
 
 void UasTransport::stop_transfers() {
     tasks_.clear();
+    status_posted_ = false;
     std::vector<usb::Transfer*> transfers{status_.get()};
     for (auto& slot : slots_) {
         for (auto* transfer : {slot.command.get(), slot.status.get(), slot.data_in.get(), slot.data_out.get()}) {

@@ -95,7 +95,8 @@ class UasTransport : public ScsiTransport {
     std::uint16_t streams_ = 0;  // 0: the bus has none
     std::uint64_t resets_ = 0;
     std::vector<Slot> slots_;
-    Owned status_;  // without streams
+    Owned status_;                // without streams
+    bool status_posted_ = false;  // and nobody has waited for it yet
     std::deque<Task> tasks_;
     bool called_off_ = false;
     unsigned strays_ = 0;  // status units that belong to nobody, since the last one that did

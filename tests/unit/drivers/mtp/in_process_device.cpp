@@ -23,8 +23,10 @@ class InProcessDevice::BusTransfer : public usb::Transfer {
         moved_ = 0;
         error_ = 0;
         if ((endpoint_ & 0x80U) == 0) {
-            // A command whose length fills its last packet would run on into the next.
-            REQUIRE(zero_length_packet == (length % device_.packet_size(endpoint_) == 0));
+            // A command, or the end of data, that fills its last packet would run on into what comes next. Pieces of
+            // data before the last do.
+            const bool fills = length % device_.packet_size(endpoint_) == 0;
+            REQUIRE((zero_length_packet ? fills : (!fills || length > device_.packet_size(endpoint_))));
             return device_.send(*this);
         }
         // A device that fills a packet which does not fit would be an overflow.

@@ -23,8 +23,9 @@ TEST_CASE("storages, folders, files and their bytes") {
     it.folder.file("Music/Artist/a.mp3", content);
     it.start();
     const auto top = it.list(root_key);
-    REQUIRE(top.size() == 1);
+    REQUIRE(top.size() == 2);
     CHECK(top[0].name == "storage");
+    CHECK(top[1].name == "playlists");
     const auto storages = it.list(top[0].key);
     REQUIRE(storages.size() == 1);
     CHECK(storages[0].name == "Internal");

@@ -96,6 +96,9 @@ Bytes container(ContainerType type, std::uint16_t code, std::uint32_t transactio
 class RecordingHost : public Host {
   public:
     explicit RecordingHost(usb::Device& device) : device_(device) {}
+    // The next process's: it finds what the one before has left in the spool.
+    RecordingHost(usb::Device& device, const RecordingHost& before)
+        : device_(device), kept_(::dup(before.kept_.get())), spool_(next_spool()) {}
     usb::Device& device() override { return device_; }
     Spool& spool() override { return *spool_; }
     std::int64_t quirk(const std::string& name) const override {

@@ -56,8 +56,9 @@ class InProcessDevice::BusTransfer : public usb::Transfer {
         waiting_ = true;
         device_.waiting_[endpoint_].push_back(this);
         // A wait that is going to be called off sees no more than it has to.
-        if (device_.call_off_after_ && length > *device_.call_off_after_ && length > 512) {
-            limit_ = *device_.call_off_after_;
+        if (device_.call_off_after_ && device_.call_off_after_->first == endpoint_) {
+            limit_ = device_.call_off_after_->second;
+            device_.call_off_after_.reset();
         }
         device_.pump(endpoint_, Deadline::Clock::now());
         return {};
@@ -69,7 +70,6 @@ class InProcessDevice::BusTransfer : public usb::Transfer {
         if (limit_) {
             device_.pump(endpoint_, deadline.moment());
             REQUIRE(deadline.may_be_called_off());
-            device_.call_off_after_.reset();
             limit_.reset();
             end(ECANCELED);
         }
@@ -79,7 +79,7 @@ class InProcessDevice::BusTransfer : public usb::Transfer {
         if (waiting_) {
             end(ETIMEDOUT);
         }
-        return error_ == 0 ? Result<std::size_t>(moved_) : fail(error_, "wait");
+        return error_ == 0 ? Result<std::size_t>(moved_) : fail(error_, "wait", std::strerror(error_));
     }
     [[nodiscard]] std::size_t moved() const override { return moved_; }
     [[nodiscard]] bool in_flight() const override { return waiting_; }

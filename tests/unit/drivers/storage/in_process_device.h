@@ -31,8 +31,8 @@ class InProcessDevice : public usb::Device {
     [[nodiscard]] bool failed() const { return failed_; }
     // The device is pulled out.
     void unplug() { gone_ = true; }
-    // The next wait that may be called off is, when so many bytes have come.
-    void call_off_after(std::size_t bytes) { call_off_after_ = bytes; }
+    // The wait for the next transfer from this endpoint is called off when so many bytes have come.
+    void call_off_after(std::uint8_t endpoint, std::size_t bytes) { call_off_after_ = {endpoint, bytes}; }
     // Transfers that exist, and that are in flight.
     [[nodiscard]] std::size_t transfers() const { return transfers_; }
     [[nodiscard]] std::size_t in_flight() const;
@@ -67,7 +67,7 @@ class InProcessDevice : public usb::Device {
     usb::Identity identity_;
     std::map<std::uint8_t, std::deque<BusTransfer*>> waiting_;
     std::set<std::uint8_t> halted_;
-    std::optional<std::size_t> call_off_after_;
+    std::optional<std::pair<std::uint8_t, std::size_t>> call_off_after_;
     std::size_t transfers_ = 0;
     std::size_t calls_until_failure_ = 0;
     int failure_ = 0;

@@ -1,0 +1,392 @@
+#include "drivers/mtp/playlists.h"
+
+#include "drivers/mtp/outgoing_datasets.h"
+#include "drivers/mtp/spool_notes.h"
+
+#include <algorithm>
+#include <ctime>
+
+namespace plugfs::mtp {
+
+namespace {
+
+constexpr std::string_view ending = ".m3u8";
+constexpr std::string_view object_ending = ".pla";
+constexpr std::size_t playlist_limit = 10'000;
+constexpr std::size_t array_limit = std::size_t{4} << 20U;
+constexpr std::chrono::milliseconds part_time{20};
+
+bool is_finished_name(const std::string& name) {
+    return name.size() > ending.size() && name.ends_with(ending) && name.front() != '.';
+}
+
+std::string object_name(const std::string& name) {
+    return name.substr(0, name.size() - ending.size()) + std::string(object_ending);
+}
+
+// "Road.pla" is shown as Road.m3u8, a name without an ending with one.
+std::string file_name(const std::string& object) {
+    const auto dot = object.rfind('.');
+    constexpr std::size_t longest_ending = 5;
+    const bool has_ending = dot != std::string::npos && dot > 0 && object.size() - dot <= longest_ending;
+    return (has_ending ? object.substr(0, dot) : object) + std::string(ending);
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_playlist_note(const std::string& name) {
+    ByteWriter note;
+    note.u8(playlist_note);
+    put_text(note, name);
+    return std::move(note).take();
+}
+
+std::optional<std::string> decode_playlist_note(std::span<const std::byte> bytes) {
+    ByteReader reader(bytes);
+    if (reader.u8() != playlist_note) {
+        return std::nullopt;
+    }
+    std::string name = take_text(reader);
+    const bool valid = reader.ok() && reader.remaining() == 0 && !name.empty() && utf16_length(name);
+    return valid ? std::optional(std::move(name)) : std::nullopt;
+}
+
+bool Playlists::possible(const DeviceInfo& info) {
+    const auto& formats = info.image_formats;
+    return info.supports(operation::get_object_references) &&
+           std::find(formats.begin(), formats.end(), format::abstract_audio_video_playlist) != formats.end();
+}
+
+Playlists::Playlists(Session& session, Host& host, Access access)
+    : session_(session), host_(host), access_(std::move(access)) {
+    for (const Spool::Id id : host_.spool().files()) {
+        const auto note = host_.spool().note(id);
+        const auto name = note ? decode_playlist_note(*note) : std::nullopt;
+        if (name && find_name(*name) == nullptr) {
+            add(*name).spool = id;
+        }
+    }
+}
+
+Playlists::Playlist& Playlists::add(const std::string& name) {
+    const Key key = ++last_key_;
+    auto& playlist = playlists_[key];
+    playlist.key = key;
+    playlist.name = name;
+    return playlist;
+}
+
+Result<Playlists::Playlist*> Playlists::find(Key key) {
+    const auto found = playlists_.find(key);
+    return found != playlists_.end() ? Result<Playlist*>(&found->second)
+                                     : fail(ESTALE, "playlist", "it is not there any more");
+}
+
+Playlists::Playlist* Playlists::find_name(const std::string& name) {
+    const auto found = std::find_if(playlists_.begin(), playlists_.end(),
+                                    [&name](const auto& item) { return item.second.name == name; });
+    return found != playlists_.end() ? &found->second : nullptr;
+}
+
+void Playlists::forget_handles() {
+    for (auto& [key, playlist] : playlists_) {
+        playlist.handle = 0;
+    }
+    ++listing_;
+    to_list_.clear();
+}
+
+bool Playlists::concerns(std::uint32_t handle) const {
+    return std::any_of(playlists_.begin(), playlists_.end(),
+                       [handle](const auto& item) { return item.second.handle == handle; });
+}
+
+Result<std::vector<std::uint32_t>> Playlists::handles() {
+    std::vector<std::uint32_t> found;
+    PLUGFS_TRY(access_.alone([&]() -> Result<void> {
+        PLUGFS_ASSIGN(const auto dataset,
+                      session_.dataset(operation::get_object_handles,
+                                       {all_storages, format::abstract_audio_video_playlist, 0}, array_limit));
+        PLUGFS_ASSIGN(found, parse_handles("GetObjectHandles", dataset));
+        return {};
+    }));
+    found.resize(std::min(found.size(), playlist_limit));
+    return found;
+}
+
+Result<std::string> Playlists::text_of(std::uint32_t handle) {
+    std::vector<std::uint32_t> references;
+    PLUGFS_TRY(access_.alone([&]() -> Result<void> {
+        PLUGFS_ASSIGN(const auto dataset, session_.dataset(operation::get_object_references, {handle}, array_limit));
+        PLUGFS_ASSIGN(references, parse_handles("GetObjectReferences", dataset));
+        return {};
+    }));
+    std::vector<std::string> paths;
+    references.resize(std::min(references.size(), library::playlist_track_limit));
+    for (const std::uint32_t reference : references) {
+        if (auto path = access_.path(reference); !path.empty()) {
+            paths.push_back(std::move(path));
+        }
+    }
+    return library::write_playlist(paths);
+}
+
+Result<std::optional<Entry>> Playlists::look_at(std::uint32_t handle) {
+    const auto info = access_.info(handle);
+    if (!info) {
+        return info.error().code == ENODEV ? Result<std::optional<Entry>>(info.error()) : std::optional<Entry>();
+    }
+    auto text = text_of(handle);
+    if (!text) {
+        host_.log(LogLevel::warning, "playlist " + quoted(info->filename) + ": " + text.error().text());
+        return text.error().code == ENODEV ? Result<std::optional<Entry>>(text.error()) : std::optional<Entry>();
+    }
+    const std::string name = file_name(info->filename);
+    Playlist* playlist = find_name(name);
+    if (playlist == nullptr || (playlist->handle != 0 && playlist->handle != handle)) {
+        playlist = &add(name);
+    }
+    playlist->handle = handle;
+    playlist->text = std::move(*text);
+    playlist->modified = info->modified ? info->modified : info->created;
+    playlist->listing = listing_;
+    PLUGFS_ASSIGN(auto made, entry(*playlist));
+    return std::optional(std::move(made));
+}
+
+Result<Listing> Playlists::list(std::uint64_t cursor) {
+    if (cursor == 0) {
+        ++listing_;
+        PLUGFS_ASSIGN(to_list_, handles());
+    }
+    std::size_t at = cursor == 0 ? 0 : static_cast<std::size_t>(cursor - 1);
+    if (at > to_list_.size()) {
+        return fail(ESTALE, "list", "that listing was forgotten");
+    }
+    Listing listing;
+    const auto deadline = Deadline::after(part_time);
+    const std::uint64_t number = listing_;
+    for (bool first = true; at < to_list_.size() && (first || !deadline.expired()); ++at, first = false) {
+        PLUGFS_ASSIGN(auto found, look_at(to_list_[at]));
+        if (listing_ != number) {
+            return fail(ESTALE, "list", "a new session was opened");
+        }
+        if (found) {
+            listing.entries.push_back(std::move(*found));
+        }
+    }
+    if (at < to_list_.size()) {
+        listing.next = at + 1;
+        return listing;
+    }
+    for (auto item = playlists_.begin(); item != playlists_.end();) {
+        Playlist& playlist = item->second;
+        if (playlist.listing != listing_ && playlist.spool) {
+            PLUGFS_ASSIGN(auto draft, entry(playlist));
+            listing.entries.push_back(std::move(draft));
+        } else if (playlist.listing != listing_) {
+            item = playlists_.erase(item);
+            continue;
+        }
+        ++item;
+    }
+    return listing;
+}
+
+Result<Entry> Playlists::entry(const Playlist& playlist) const {
+    std::uint64_t size = playlist.text.size();
+    if (playlist.spool) {
+        PLUGFS_ASSIGN(size, host_.spool().size(*playlist.spool));
+    }
+    return Entry{.key = playlist.key, .name = playlist.name, .size = size, .modified = playlist.modified};
+}
+
+Result<std::size_t> Playlists::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
+    PLUGFS_ASSIGN(const auto* playlist, find(file));
+    if (playlist->spool) {
+        return host_.spool().read(*playlist->spool, offset, out);
+    }
+    const auto text = std::as_bytes(std::span(playlist->text));
+    const auto part = text.subspan(static_cast<std::size_t>(std::min<std::uint64_t>(offset, text.size())));
+    const std::size_t count = std::min(part.size(), out.size());
+    std::copy_n(part.begin(), count, out.begin());
+    return count;
+}
+
+Result<Entry> Playlists::create(Key /*folder*/, const std::string& name, Kind kind) {
+    if (kind == Kind::directory) {
+        return fail(EPERM, "playlists", "there are no folders of playlists");
+    }
+    constexpr std::size_t longest_name = 200;  // units; the object's ending has to fit, too
+    const auto length = utf16_length(name);
+    if (!length || *length > longest_name) {
+        return fail(length ? ENAMETOOLONG : EINVAL, "playlists", "name " + quoted(name));
+    }
+    PLUGFS_ASSIGN(const auto id, host_.spool().create(encode_playlist_note(name)));
+    auto& playlist = add(name);
+    playlist.spool = id;
+    playlist.modified = std::time(nullptr);
+    return entry(playlist);
+}
+
+void Playlists::drop_spool(Playlist& playlist) {
+    if (playlist.spool) {
+        host_.spool().remove(*playlist.spool);
+        playlist.spool.reset();
+    }
+}
+
+Result<void> Playlists::remove(Key key) {
+    PLUGFS_ASSIGN(auto* playlist, find(key));
+    if (playlist->handle != 0) {
+        const auto removed = access_.remove(playlist->handle);
+        if (!removed && removed.error().code != ENOENT) {
+            return removed;
+        }
+    }
+    drop_spool(*playlist);
+    playlists_.erase(key);
+    return {};
+}
+
+Result<Entry> Playlists::rename(Key key, Key folder, const std::string& name, std::optional<Key> replaced) {
+    PLUGFS_ASSIGN(auto* playlist, find(key));
+    if (folder != playlists_key) {
+        return fail(EXDEV, "rename", "a playlist is a list of tracks, not a file: it can be copied");
+    }
+    if (!is_finished_name(name) && playlist->handle != 0) {
+        return fail(EINVAL, "rename", "a playlist's name ends in " + std::string(ending));
+    }
+    Playlist* old = nullptr;
+    if (replaced) {
+        PLUGFS_ASSIGN(old, find(*replaced));
+    }
+    if (playlist->handle != 0) {
+        if (old != nullptr) {
+            PLUGFS_TRY(remove(*replaced));
+        }
+        PLUGFS_TRY(access_.rename(playlist->handle, object_name(name)));
+        playlist->name = name;
+        return entry(*playlist);
+    }
+    // What was written gets its place. The one that has the name becomes it, by its references.
+    if (playlist->spool) {
+        PLUGFS_TRY(host_.spool().set_note(*playlist->spool, encode_playlist_note(name)));
+    }
+    playlist->name = name;
+    if (old != nullptr) {
+        playlist->handle = old->handle;
+        drop_spool(*old);
+        playlists_.erase(*replaced);
+    }
+    return is_finished_name(name) && playlist->spool ? commit(*playlist) : entry(*playlist);
+}
+
+Result<void> Playlists::begin_writing(Playlist& playlist, std::uint64_t keep) {
+    if (playlist.spool) {
+        return {};
+    }
+    PLUGFS_ASSIGN(const auto id, host_.spool().create(encode_playlist_note(playlist.name)));
+    const auto text = std::as_bytes(std::span(playlist.text));
+    const auto kept = text.first(static_cast<std::size_t>(std::min<std::uint64_t>(keep, text.size())));
+    if (const auto written = host_.spool().write(id, 0, kept); !written) {
+        host_.spool().remove(id);
+        return written;
+    }
+    playlist.spool = id;
+    return {};
+}
+
+Result<void> Playlists::write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) {
+    PLUGFS_ASSIGN(auto* playlist, find(file));
+    if (offset > library::playlist_size_limit || bytes.size() > library::playlist_size_limit - offset) {
+        return fail(EFBIG, "playlist", "more than " + std::to_string(library::playlist_size_limit) + " bytes");
+    }
+    PLUGFS_TRY(begin_writing(*playlist, UINT64_MAX));
+    playlist->modified = std::time(nullptr);
+    return host_.spool().write(*playlist->spool, offset, bytes);
+}
+
+Result<void> Playlists::resize(Key file, std::uint64_t size) {
+    PLUGFS_ASSIGN(auto* playlist, find(file));
+    if (size > library::playlist_size_limit) {
+        return fail(EFBIG, "playlist", "more than " + std::to_string(library::playlist_size_limit) + " bytes");
+    }
+    PLUGFS_TRY(begin_writing(*playlist, size));
+    playlist->modified = std::time(nullptr);
+    return host_.spool().resize(*playlist->spool, size);
+}
+
+Result<Entry> Playlists::flush(Key file) {
+    PLUGFS_ASSIGN(auto* playlist, find(file));
+    return playlist->spool && is_finished_name(playlist->name) ? commit(*playlist) : entry(*playlist);
+}
+
+Result<std::vector<std::uint32_t>> Playlists::tracks_in(const std::string& text) {
+    PLUGFS_ASSIGN(const auto lines, library::read_playlist(text));
+    std::vector<std::uint32_t> tracks;
+    for (const auto& line : lines) {
+        const auto path = library::storage_path(line);
+        if (!path) {
+            return fail(EINVAL, "playlist", quoted(line) + " is not the path of a file in ../storage/");
+        }
+        const auto handle = access_.handle(*path);
+        if (!handle && handle.error().code == ENOENT) {
+            return fail(EINVAL, "playlist", quoted(line) + " is not on the device");
+        }
+        if (!handle) {
+            return handle.error();
+        }
+        tracks.push_back(*handle);
+    }
+    return tracks;
+}
+
+Result<void> Playlists::set_references(std::uint32_t handle, const std::vector<std::uint32_t>& tracks) {
+    ByteWriter dataset;
+    dataset.u32le(static_cast<std::uint32_t>(tracks.size()));
+    for (const std::uint32_t track : tracks) {
+        dataset.u32le(track);
+    }
+    const auto bytes = std::move(dataset).take();
+    return access_.alone([&]() -> Result<void> {
+        std::size_t at = 0;
+        const auto sent = session_.send(
+            operation::set_object_references, {handle}, bytes.size(), [&](std::span<std::byte> out) -> Result<void> {
+                std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), out.size(), out.begin());
+                at += out.size();
+                return {};
+            });
+        return sent ? Result<void>() : Result<void>(sent.error());
+    });
+}
+
+Result<Entry> Playlists::commit(Playlist& playlist) {
+    PLUGFS_ASSIGN(const auto size, host_.spool().size(*playlist.spool));
+    std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(size, library::playlist_size_limit)), '\0');
+    PLUGFS_ASSIGN(const auto got, host_.spool().read(*playlist.spool, 0, std::as_writable_bytes(std::span(text))));
+    text.resize(got);
+    PLUGFS_ASSIGN(const auto tracks, tracks_in(text));
+    const bool is_new = playlist.handle == 0;
+    std::uint32_t handle = playlist.handle;
+    if (is_new) {
+        PLUGFS_ASSIGN(handle, access_.make(object_name(playlist.name)));
+    }
+    if (const auto set = set_references(handle, tracks); !set) {
+        if (is_new) {
+            (void)access_.remove(handle);
+        }
+        return set.error();
+    }
+    playlist.handle = handle;
+    // As it will be listed from now on: what is in it, not what was written.
+    PLUGFS_ASSIGN(playlist.text, text_of(handle));
+    drop_spool(playlist);
+    PLUGFS_ASSIGN(auto made, entry(playlist));
+    if (playlist.text != text) {
+        host_.changed(made);
+    }
+    return made;
+}
+
+}  // namespace plugfs::mtp

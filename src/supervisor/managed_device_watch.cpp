@@ -1,0 +1,66 @@
+// ManagedDevice: what is watched of a worker while it runs, and what follows.
+
+#include "supervisor/managed_device.h"
+
+#include "common/log.h"
+
+namespace plugfs {
+
+using nlohmann::json;
+
+void ManagedDevice::watch_worker() {
+    life_.begin(vault_->header(), [this] { on_hang(); });
+    lost_requests_.begin({fuse_.get(), &*requests_, &vault_->header(), connection_}, [this](RequestWatch::Lost lost) {
+        // What still stands in a slot is in the journal; for the rest the kernel has to be asked.
+        ask_again_ = lost == RequestWatch::Lost::without_slot;
+        replace_damaged("the driver has lost a request");
+    });
+}
+
+void ManagedDevice::on_hang() {
+    killed_because_ = "the driver hung, and was killed";
+    log::error(description_.name + ": " + killed_because_);
+    worker_->kill();
+}
+
+// Not a crash: it may serve well but for this. But no more often than it may crash: a device that has lost its reason
+// itself fails with every driver.
+void ManagedDevice::replace_damaged(const std::string& why) {
+    if (state_ != State::running || !worker_ || replacing_) {
+        return;
+    }
+    const auto now = Deadline::Clock::now();
+    const auto& recovery = services_.recovery;
+    while (!damaged_.empty() && (damaged_.front() + recovery.crash_window < now || recovery.crash_limit == 0)) {
+        damaged_.pop_front();
+    }
+    if (recovery.crash_limit != 0 && damaged_.size() >= recovery.crash_limit) {
+        log::warning(description_.name + ": " + why + "; others before it have, too, so it stays");
+        return;
+    }
+    damaged_.push_back(now);
+    last_error_ = why;
+    log::error(description_.name + ": " + why + ": replaced");
+    emit("restart", why);
+    replacing_ = true;
+    worker_->kill();
+}
+
+// The supervisor's part is known since the launch; the rest is what the worker says.
+void ManagedDevice::note_sandbox(const json& message) {
+    sandbox_ = worker_ ? worker_->layers() : SandboxLayers();
+    const auto found = message.find("sandbox");
+    const auto layers = found == message.end() ? SandboxLayers() : layers_from_json(*found);
+    sandbox_.insert(sandbox_.end(), layers.begin(), layers.end());
+    const std::string missing = missing_layers(sandbox_);
+    if (missing.empty()) {
+        return;
+    }
+    log::warning(description_.name + ": the sandbox lacks " + missing);
+    if (services_.sandbox.options().required && worker_) {
+        killed_because_ = "the sandbox lacks " + missing + ", and -o require_sandbox was given";
+        worker_->kill();
+    }
+}
+
+}  // namespace plugfs

@@ -1,0 +1,259 @@
+// Fault injection: faults [--count N] [--seed S] STAGE
+//
+// In the manner of the MINIX 3 drivers' tests (Herder et al., "Fault Isolation for Device Drivers", 2009): plugfsd
+// serves virtual players; faults (injector.h) are put into the drivers of some of them while they serve, one after the
+// other, all drivers at the same time. After each, the driver's file is read and compared until that works: the time
+// from the fault to there is what is measured. Meanwhile neighbours read and compare all the time.
+//
+// Prints a table of what followed, by kind of fault. Exit status 1 if the supervisor has died, a mount was lost, a
+// neighbour has seen anything, or a driver has not come back within its deadline.
+
+#include "injector.h"
+#include "reader.h"
+#include "rig.h"
+
+#include <getopt.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+
+using namespace plugfs;
+using namespace plugfs::faults;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr unsigned neighbours = 2;
+// A driver gives a transfer that does not come 30 s, and then begins anew with its device.
+constexpr std::chrono::seconds deadline{75};
+constexpr std::chrono::milliseconds poll_interval{2};
+
+// What followed the faults of one kind.
+struct Account {
+    unsigned long injected = 0;
+    unsigned long missed = 0;    // there was no opportunity
+    unsigned long nothing = 0;   // the next read was right, by the same process
+    unsigned long errors = 0;    // a read failed, and then one succeeded
+    unsigned long wrong = 0;     // a read gave wrong bytes: the driver itself is corrupt
+    unsigned long replaced = 0;  // another process serves
+    unsigned long late = 0;      // not back within the deadline
+    std::vector<float> back_ms;  // of those with errors, or replaced
+
+    void add(const Account& other) {
+        injected += other.injected;
+        missed += other.missed;
+        nothing += other.nothing;
+        errors += other.errors;
+        wrong += other.wrong;
+        replaced += other.replaced;
+        late += other.late;
+        back_ms.insert(back_ms.end(), other.back_ms.begin(), other.back_ms.end());
+    }
+};
+using Accounts = std::array<Account, fault_count>;
+
+// One player whose driver gets the faults; a thread of its own.
+class Victim {
+  public:
+    Victim(const Rig& rig, unsigned player, std::uint64_t seed)
+        : rig_(rig), player_(player), injector_(seed), probe_(rig.file(player), rig.content()) {}
+
+    void run(std::atomic<long>& left) {
+        while (left.fetch_sub(1) > 0 && rig_.supervisor_lives()) {
+            one();
+        }
+    }
+    [[nodiscard]] const Accounts& accounts() const { return accounts_; }
+
+  private:
+    void one() {
+        const pid_t worker = wait_for_worker();
+        const Fault fault = injector_.choose();
+        Account& account = accounts_.at(static_cast<std::size_t>(fault));
+        const auto begin = Clock::now();
+        if (worker <= 0 || !injector_.inject(worker, fault, [this] { probe_.begin(some_offset()); })) {
+            ++account.missed;
+        } else {
+            ++account.injected;
+        }
+        const auto until = begin + deadline;
+        bool saw_error = false;
+        bool saw_wrong = false;
+        while (true) {
+            const auto result = probe_.read(some_offset(), until);
+            if (!result) {
+                ++account.late;
+                std::fprintf(stderr, "player %u: not back after \"%s\" in process %d: %s\n", player_,
+                             std::string(fault_names.at(static_cast<std::size_t>(fault))).c_str(), worker,
+                             rig_.state(player_).c_str());
+                rig_.restart(player_);
+                return;
+            }
+            if (*result == ReadResult::good) {
+                break;
+            }
+            saw_error |= *result == ReadResult::error;
+            saw_wrong |= *result == ReadResult::wrong;
+            std::this_thread::sleep_for(poll_interval);
+            if (Clock::now() > until) {
+                ++account.late;
+                std::fprintf(stderr, "player %u: reads fail since \"%s\": %s, %s\n", player_,
+                             std::string(fault_names.at(static_cast<std::size_t>(fault))).c_str(),
+                             rig_.state(player_).c_str(), first_line(rig_.control(player_, "last-error")).c_str());
+                rig_.restart(player_);
+                return;
+            }
+        }
+        const std::chrono::duration<float, std::milli> took = Clock::now() - begin;
+        const bool replaced = rig_.worker(player_) != worker;
+        account.errors += saw_error ? 1 : 0;
+        account.wrong += saw_wrong ? 1 : 0;
+        account.replaced += replaced ? 1 : 0;
+        account.nothing += saw_error || saw_wrong || replaced ? 0 : 1;
+        if (saw_error || replaced) {
+            account.back_ms.push_back(took.count());
+        }
+    }
+
+    std::size_t some_offset() { return injector_.below(rig_.content().size()); }
+
+    pid_t wait_for_worker() {
+        const auto until = Clock::now() + deadline;
+        while (rig_.state(player_) != "running" && Clock::now() < until) {
+            std::this_thread::sleep_for(poll_interval);
+        }
+        return rig_.worker(player_);
+    }
+
+    const Rig& rig_;
+    unsigned player_;
+    Injector injector_;
+    Probe probe_;
+    Accounts accounts_;
+};
+
+float percentile(std::vector<float>& times, double part) {
+    if (times.empty()) {
+        return 0;
+    }
+    const auto at = std::min(times.size() - 1, static_cast<std::size_t>(part * static_cast<double>(times.size())));
+    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(at), times.end());
+    return times.at(at);
+}
+
+void print_row(std::string_view name, Account& account) {
+    std::printf("%-16s %8lu %7lu %8lu %7lu %7lu %8lu %5lu %9.1f %9.1f %9.1f\n", std::string(name).c_str(),
+                account.injected, account.missed, account.nothing, account.errors, account.wrong, account.replaced,
+                account.late, percentile(account.back_ms, 0.5), percentile(account.back_ms, 0.99),
+                percentile(account.back_ms, 1));
+}
+
+void print_table(Accounts& accounts) {
+    std::printf("%-16s %8s %7s %8s %7s %7s %8s %5s %9s %9s %9s\n", "fault", "injected", "missed", "nothing", "errors",
+                "wrong", "replaced", "late", "p50 ms", "p99 ms", "max ms");
+    Account all;
+    for (std::size_t i = 0; i < fault_count; ++i) {
+        print_row(fault_names.at(i), accounts.at(i));
+        all.add(accounts.at(i));
+    }
+    print_row("all", all);
+}
+
+struct Settings {
+    std::string stage;
+    long count = 1000;
+    std::uint64_t seed = 1;
+    unsigned victims = 8;
+};
+
+int run(const Settings& settings) {
+    auto made = Rig::create(settings.stage, settings.victims, neighbours);
+    if (!made) {
+        std::fprintf(stderr, "%s\n", made.error().text().c_str());
+        return 1;
+    }
+    const Rig& rig = **made;
+    std::vector<std::unique_ptr<Neighbour>> beside;
+    for (unsigned i = 0; i < neighbours; ++i) {
+        beside.push_back(std::make_unique<Neighbour>(rig.file(settings.victims + i), rig.content()));
+    }
+    const std::size_t memory = rig.supervisor_memory();
+    std::atomic<long> left = settings.count;
+    std::vector<std::unique_ptr<Victim>> victims;
+    std::vector<std::thread> threads;
+    const auto begin = Clock::now();
+    for (unsigned i = 0; i < settings.victims; ++i) {
+        victims.push_back(std::make_unique<Victim>(rig, i, settings.seed * 1000 + i));
+        threads.emplace_back([&left, victim = victims.back().get()] { victim->run(left); });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    const std::chrono::duration<double> took = Clock::now() - begin;
+
+    Accounts accounts;
+    for (const auto& victim : victims) {
+        for (std::size_t i = 0; i < fault_count; ++i) {
+            accounts.at(i).add(victim->accounts().at(i));
+        }
+    }
+    unsigned long late = 0;
+    for (const auto& account : accounts) {
+        late += account.late;
+    }
+    const bool lives = rig.supervisor_lives();
+    unsigned lost = 0;
+    for (unsigned i = 0; i < settings.victims + neighbours; ++i) {
+        lost += rig.mounted(i) ? 0 : 1;
+    }
+    print_table(accounts);
+    unsigned long disturbed = 0;
+    for (const auto& one : beside) {
+        disturbed += one->errors + one->wrong;
+        std::printf("neighbour: %lu reads, %lu errors, %lu wrong, the slowest took %.1f ms\n", one->reads.load(),
+                    one->errors.load(), one->wrong.load(), static_cast<double>(one->slowest_us) / 1000);
+    }
+    std::printf("%.0f s, %.0f faults a second; the supervisor's memory: %zu KiB before, %zu after\n", took.count(),
+                static_cast<double>(settings.count) / took.count(), memory, rig.supervisor_memory());
+    std::printf("%d supervisor deaths, %u lost mounts, %lu disturbed neighbours, %lu not back in time\n", lives ? 0 : 1,
+                lost, disturbed, late);
+    const bool well = lives && lost == 0 && disturbed == 0 && late == 0;
+    if (!well) {
+        std::printf("%s\n", rig.log().c_str());
+    }
+    std::fflush(stdout);
+    return well ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Settings settings;
+    constexpr option options[] = {{"count", required_argument, nullptr, 'n'},
+                                  {"seed", required_argument, nullptr, 's'},
+                                  {"victims", required_argument, nullptr, 'v'},
+                                  {nullptr, 0, nullptr, 0}};
+    int which = 0;
+    while ((which = ::getopt_long(argc, argv, "", options, nullptr)) != -1) {
+        if (which == 'n') {
+            settings.count = std::strtol(optarg, nullptr, 10);
+        } else if (which == 's') {
+            settings.seed = std::strtoull(optarg, nullptr, 10);
+        } else if (which == 'v') {
+            settings.victims = static_cast<unsigned>(std::clamp(std::strtol(optarg, nullptr, 10), 1L, 64L));
+        } else {
+            return 2;
+        }
+    }
+    if (optind + 1 != argc || settings.count < 1 || ::geteuid() != 0) {
+        std::fputs("usage: faults [--count N] [--seed S] [--victims N] STAGE (as root)\n", stderr);
+        return 2;
+    }
+    settings.stage = argv[optind];
+    return run(settings);
+}

@@ -1,0 +1,41 @@
+// Playlists of any bytes, and paths in them.
+#include "library/playlist.h"
+
+#include <cstdlib>
+
+using namespace plugfs::library;
+
+namespace {
+
+void require(bool promise) {
+    if (!promise) {
+        std::abort();
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    const auto lines = read_playlist(text);
+    if (!lines) {
+        require(lines.error().code == EINVAL && !lines.error().detail.empty());
+        return 0;
+    }
+    std::vector<std::string> tracks;
+    for (const auto& line : *lines) {
+        require(!line.empty() && line.find('\n') == std::string::npos);
+        if (const auto path = storage_path(line)) {
+            require(path->starts_with("../storage/") && path->find("/../") == std::string::npos);
+            require(storage_path(*path) == *path);
+            tracks.push_back(*path);
+        }
+    }
+    // What we write, we read.
+    const auto again = read_playlist(write_playlist(tracks));
+    require(again && again->size() == tracks.size());
+    for (std::size_t i = 0; i < tracks.size(); ++i) {
+        require((*again)[i] == tracks[i] || tracks[i].find_first_of("\r\t ") != std::string::npos);
+    }
+    return 0;
+}
