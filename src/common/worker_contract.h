@@ -14,6 +14,7 @@
 //     failing  {"type":"failing"}: for a long time no request that moves data has succeeded, and many have failed
 //     gone     {"type":"gone"}: the device does not answer as a device any more (ENODEV)
 //     note     {"type":"note","text":".."}: what a person should know of the device now; empty: nothing any more
+//     closing  {"type":"closing"}: an answer to "stop": closing takes longer, and goes on
 //     ejected  {"type":"ejected"}: the device can be unplugged; the driver does not use it any more
 //     eject_failed {"type":"eject_failed","code":5,"stage":"..","detail":".."}: it goes on as before
 //     identity {"type":"identity",...}: what plugfs-probe found; see common/identity.h

@@ -105,8 +105,17 @@ DeviceThread::~DeviceThread() {
 
 void DeviceThread::start(OpenDevice open, DriverFactory create, DriverSettings settings, AfterStart after_start) {
     settings_ = std::move(settings);
-    thread_ = std::thread([this, open = std::move(open), create = std::move(create),
-                           after_start = std::move(after_start)] { run(open, create, after_start); });
+    thread_ =
+        std::thread([this, open = std::move(open), create = std::move(create), after_start = std::move(after_start)] {
+            run(open, create, after_start);
+            ended_.set_value();
+        });
+}
+
+bool DeviceThread::end(std::chrono::milliseconds wait) {
+    stopping_ = true;
+    queue_.wake();
+    return !thread_.joinable() || end_.wait_for(wait) == std::future_status::ready;
 }
 
 void DeviceThread::run(const OpenDevice& open, const DriverFactory& create, const AfterStart& after_start) {

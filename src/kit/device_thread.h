@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <thread>
@@ -71,6 +72,9 @@ class DeviceThread {
     DeviceThread& operator=(const DeviceThread&) = delete;
 
     void start(OpenDevice open, DriverFactory create, DriverSettings settings, AfterStart after_start = {});
+    // Ends the thread after the job under way, as the destructor does, but waits for it only so long: false, it goes on
+    // (the driver may have much to bring to the device).
+    [[nodiscard]] bool end(std::chrono::milliseconds wait);
     // Has the driver eject the device when what waits for it is done; after that the thread ends.
     void eject();
 
@@ -87,6 +91,8 @@ class DeviceThread {
     std::atomic<std::uint64_t>& heartbeat_;
     std::atomic<std::uint32_t>& busy_;
     std::atomic<bool> stopping_ = false;
+    std::promise<void> ended_;
+    std::future<void> end_ = ended_.get_future();
     bool ejected_ = false;     // the device thread's
     DriverSettings settings_;  // the device thread's, once it runs
     std::thread thread_;

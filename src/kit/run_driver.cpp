@@ -36,6 +36,7 @@ constexpr std::chrono::seconds usbredir_deadline{10};
 // The heartbeat in the vault goes up at least this often.
 constexpr int heartbeat_ms = 250;
 constexpr std::size_t note_limit = 500;
+constexpr std::chrono::milliseconds closing_interval{500};
 
 bool started_by_supervisor() {
     int type = 0;
@@ -81,7 +82,7 @@ class Worker {
 
     Result<void> set_up(const json& start, const DriverFactory& create);
     Result<void> serve();
-    void close_device() { device_.reset(); }
+    void close_device();
     void report(const Error& error, const char* type = "failed") {
         (void)channel_.send({{"type", type}, {"code", error.code}, {"stage", error.stage}, {"detail", error.detail}});
     }
@@ -165,6 +166,21 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
                        return check_layers();
                    });
     return session_->begin(start.value("one_by_one", false), start.value("ask_again", false));
+}
+
+// As long as the driver is at work with the device, the supervisor is told to wait for it.
+void Worker::close_device() {
+    if (device_ == nullptr) {
+        return;
+    }
+    std::uint64_t last = 0;
+    while (!device_->end(closing_interval)) {
+        const std::uint64_t now = vault_->header().device_heartbeat.load();
+        if (std::exchange(last, now) != now) {
+            (void)channel_.send({{"type", "closing"}});
+        }
+    }
+    device_.reset();
 }
 
 void Worker::on_state(const Error* error) {

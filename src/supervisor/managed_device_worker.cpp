@@ -148,6 +148,8 @@ void ManagedDevice::on_message(const json& message) {
     const auto text = [&message](const char* field) { return text_of(message, field); };
     if (type == "ready" && (state_ == State::starting || state_ == State::recovering)) {
         on_ready(message);
+    } else if (type == "closing") {
+        worker_->stop_later(stop_grace);
     } else if (type == "note") {
         note_ = line_of(text("text"));
         log::info(description_.name + ": " + state_text());

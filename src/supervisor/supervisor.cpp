@@ -16,7 +16,8 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* control_folder = ".control";
-constexpr std::chrono::milliseconds shutdown_deadline{10000};
+// Somewhat more than a worker may take to close its device.
+constexpr std::chrono::milliseconds shutdown_deadline = Worker::stop_limit + std::chrono::seconds(5);
 constexpr std::chrono::milliseconds look_again_delay{500};
 
 }  // namespace

@@ -105,11 +105,21 @@ void Worker::stop(std::chrono::milliseconds grace) {
     if (!channel_.send({{"type", "stop"}})) {
         kill();
     } else if (kill_timer_ == 0) {
-        kill_timer_ = loop_.after(grace, [this] {
-            log::warning("worker " + std::to_string(process_.pid) + " did not stop in time: killed");
-            kill();
-        });
+        stopping_since_ = Deadline::Clock::now();
+        kill_timer_ = loop_.after(grace, [this] { kill_late(); });
     }
+}
+
+void Worker::stop_later(std::chrono::milliseconds grace) {
+    if (kill_timer_ != 0 && Deadline::Clock::now() + grace < stopping_since_ + stop_limit) {
+        loop_.cancel(kill_timer_);
+        kill_timer_ = loop_.after(grace, [this] { kill_late(); });
+    }
+}
+
+void Worker::kill_late() {
+    log::warning("worker " + std::to_string(process_.pid) + " did not stop in time: killed");
+    kill();
 }
 
 void Worker::kill() {

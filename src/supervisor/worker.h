@@ -49,7 +49,11 @@ class Worker {
     [[nodiscard]] pid_t pid() const { return process_.pid; }
     // What the supervisor has put around it.
     [[nodiscard]] const SandboxLayers& layers() const { return layers_; }
+    // Asks it to stop; if it has not ended after `grace`, it is killed.
     void stop(std::chrono::milliseconds grace);
+    // It is at it: the grace time begins anew. Not for longer than stop_limit in all.
+    void stop_later(std::chrono::milliseconds grace);
+    static constexpr std::chrono::seconds stop_limit{60};
     // False: it does not listen any more.
     bool tell(const nlohmann::json& message) { return channel_.send(message).ok(); }
     void kill();
@@ -57,6 +61,7 @@ class Worker {
   private:
     Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, Events events);
     void let_keeper_go();
+    void kill_late();
     void read_messages();
     void read_log();
     void take_log_lines(bool all);
@@ -71,6 +76,7 @@ class Worker {
     std::string partial_line_;
     Events events_;
     EventLoop::Timer kill_timer_ = 0;
+    Deadline::Clock::time_point stopping_since_;
     bool reaped_ = false;
 };
 

@@ -56,7 +56,8 @@ refused() { # refused WORDS COMMAND...: it fails, and says so
 killer() {
     while :; do
         sleep 0.2
-        kill -KILL "$(pid)" 2>/dev/null
+        # One that is not ready yet on a loaded machine would never become so.
+        ! state_is Stick running || kill -KILL "$(pid)" 2>/dev/null
     done
 }
 root=$mnt/Stick/storage/STICK
@@ -71,7 +72,7 @@ for i in $(seq 500); do head -c $((i * 53)) /dev/urandom >"$work/many/$i"; done
 for kind in fat exfat; do
     for transport in bot uas; do
         image "$work/image" 300M $kind
-        stick one --image "$work/image" --transport $transport --volatile-cache
+        stick one --image "$work/image" --transport $transport --volatile-cache --fault slow=1
         serve
         wait_for 20 test -d "$root" || not_ok "$kind, $transport: the volume has its label as its name"
         check "$kind, $transport: cp -r" cp -r "$work/tree" "$root/tree"
@@ -101,7 +102,7 @@ for kind in fat exfat; do
         kill "$killer"
         wait "$killer" 2>/dev/null
         running Stick
-        check "$kind, $transport: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 2))
+        check "$kind, $transport: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 1))
         drop
         check "$kind, $transport: the copy is exact" diff -r "$work/many" "$root/many"
         eject
@@ -124,7 +125,7 @@ for kind in fat exfat; do
         timeout 280 "$built/checker/random-operations" "$root/random" "${PLUGFS_OPERATIONS:-1500}" "${PLUGFS_SEED:-5}"
     kill "$killer"
     wait "$killer" 2>/dev/null
-    check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 2))
+    check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt $((before + 1))
     running Stick
     eject
     check "$kind: fsck" judge "$work/image" $kind
@@ -183,3 +184,82 @@ check "raw write: when it is not" wait_for 30 dd if="$work/new" of="$mnt/Stick/d
 check "raw write: the stick has it" cmp "$work/new" "$work/image"
 check "raw write: what was written is looked at" wait_for 10 sh -c "grep -q exFAT '$mnt/Stick/device.json' && test -d '$root' && test ! -e '$root/in-use'"
 done_with
+
+# Damage, and what is not what it says: errors and a word in state, no end of a driver, and nothing written.
+image "$work/image" 64M fat
+stick one --image "$work/image"
+serve
+wait_for 20 test -d "$root"
+cp -r "$work/tree/one" "$root/one" 2>"$work/err"
+eject
+done_with
+cp "$work/image" "$work/good"
+crashes=0
+for seed in $(seq "${PLUGFS_HOSTILE:-40}"); do
+    cp "$work/good" "$work/image"
+    # Thirty bytes in what describes the volume: its first megabyte.
+    perl -e 'srand shift; open my $f, "+<", shift or die; for (1 .. 30) { seek $f, int rand (rand() < 0.5 ? 2048 : 1 << 20), 0; print $f chr rand 256 }' \
+        "$seed" "$work/image"
+    stick one --image "$work/image"
+    start_daemon --no-local --attach "unix:$work/one"
+    running Stick || not_ok "hostile image $seed: it runs"
+    timeout 60 find "$mnt/Stick" -type f ! -name events -exec cat {} + >/dev/null 2>&1
+    [ $? -lt 124 ] || not_ok "hostile image $seed: reading it comes to an end"
+    (cd "$mnt/Stick/storage"/* 2>/dev/null && mkdir new && echo x >new/x && rm -r new) 2>/dev/null
+    crashes=$((crashes + $(restarts)))
+    done_with
+done
+check "hostile images: no driver died" test "$crashes" = 0
+
+# The power goes in the middle of writing: nothing worse than lost clusters, and what was fsynced is whole.
+for kind in fat exfat; do
+    lost=0
+    for cut in $(seq "${PLUGFS_CUTS:-12}"); do
+        image "$work/image" 64M $kind
+        stick one --image "$work/image" --volatile-cache --fault "power-cut-after=$((cut * 7))"
+        tell one cut-seed "$cut" >/dev/null
+        start_daemon --no-local -o grace=0 --attach "unix:$work/one"
+        running Stick
+        # Each file that is safe is noted.
+        (
+            for i in $(seq 200); do
+                mkdir -p "$root/d$((i % 5))" && dd if="$work/many/$i" of="$root/d$((i % 5))/$i" conv=fsync status=none || break
+                echo "$i" >>"$work/safe"
+            done
+        ) 2>/dev/null
+        wait_for 30 sh -c "! test -e '$mnt/Stick'" || not_ok "$kind, cut $cut: the folder goes"
+        done_with
+        case $kind in
+        fat) fsck.fat -n "$work/image" >"$work/fsck" 2>&1 ;;
+        exfat) fsck.exfat -n "$work/image" >"$work/fsck" 2>&1 ;;
+        esac
+        # The mark that it was not closed, and clusters that belong to nobody, are all that may be wrong.
+        grep -vE 'fsck|exfatprogs|Dirty bit|removing dirty|differences between boot|mostly harmless|65:01/00|Not automatically|Leaving|Reclaimed|Free cluster summary|files|Auto|^$|lost|not set|bitmap|directories|clean|dirty|image:' \
+            "$work/fsck" && not_ok "$kind, cut $cut: fsck finds more than lost clusters"
+        # What was noted is read back through another driver process.
+        stick one --image "$work/image"
+        start_daemon --no-local --attach "unix:$work/one"
+        running Stick && wait_for 10 test -d "$root"
+        while read -r i; do
+            cmp -s "$work/many/$i" "$root/d$((i % 5))/$i" || not_ok "$kind, cut $cut: $i was fsynced, and is not whole"
+        done <"$work/safe"
+        lost=$((lost + 200 - $(wc -l <"$work/safe")))
+        rm -f "$work/safe"
+        done_with
+    done
+    check "$kind: the power was cut in the middle" test "$lost" -gt 0
+done
+
+# plugfsd is stopped while much is on its way to a slow stick: it waits.
+image "$work/image" 64M fat
+stick one --image "$work/image" --fault throttle=4000000
+serve
+wait_for 20 test -d "$root"
+(head -c 24000000 /dev/urandom | tee "$work/last" >"$root/last") &
+writer=$!
+wait_for 20 test -s "$root/last"
+wait "$writer"
+stop_daemon
+check "plugfsd ends when all is written" sh -c "test $daemon_status = 0 && mcopy -n -i '$work/image' ::last '$work/last.back' && cmp '$work/last' '$work/last.back'"
+check "without a fault" judge "$work/image" fat
+stop_stick one

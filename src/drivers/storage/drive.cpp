@@ -81,6 +81,8 @@ void Drive::open_volume_on(const Partition& partition, Image& image) {
     mounted->device = std::make_unique<PartitionDevice>(*cache_, partition);
     VolumeOptions options = options_;
     options.read_only |= !cache_->writable();
+    const std::uint64_t bit = image.number < 64 ? std::uint64_t{1} << image.number : 0;
+    options.mark_is_ours = (cache_->remarks() & bit) != 0;
     auto volume = open_volume(*mounted->device, options, report_);
     if (!volume) {
         image.content = volume.error().detail;
@@ -91,6 +93,12 @@ void Drive::open_volume_on(const Partition& partition, Image& image) {
     }
     image.content = (*volume)->info().type;
     mounted->folder = folder_name((*volume)->info());
+    // It is to be settled even if nothing else happens.
+    mounted->changed = (*volume)->info().marked_by_predecessor;
+    // A mark that is there from now on is ours.
+    if (!(*volume)->info().marked_by_others) {
+        cache_->set_remarks(cache_->remarks() | bit);
+    }
     mounted->volume = std::move(*volume);
     volumes_.push_back(std::move(mounted));
 }
@@ -143,6 +151,7 @@ Result<void> Drive::end_raw() {
         return {};
     }
     raw_ = false;
+    cache_->set_remarks(0);
     return open_all();
 }
 

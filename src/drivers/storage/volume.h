@@ -25,6 +25,10 @@ struct VolumeInfo {
     std::string type;    // "FAT32", "exFAT"
     std::string label;   // UTF-8, not made safe; empty if there is none
     std::string serial;  // "1234-ABCD", or a UUID; empty if there is none
+    // It was marked as not closed properly when it was opened: by a predecessor (VolumeOptions::mark_is_ours), or by
+    // somebody else, and then the mark stays.
+    bool marked_by_predecessor = false;
+    bool marked_by_others = false;
 };
 
 // Where a volume says what a person should know: a line, quoted where it comes from the medium.

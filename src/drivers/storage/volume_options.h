@@ -8,6 +8,9 @@ namespace plugfs::storage {
 
 struct VolumeOptions {
     bool read_only = false;
+    // Should it be marked as not closed properly, then by a predecessor of this process, whose work goes on: it is
+    // taken for well, and the mark goes when the volume is settled.
+    bool mark_is_ours = false;
     // Minutes that local time is ahead of UTC: FAT has local times, exFAT says so with each time that is set.
     int utc_offset = 0;
     // What the bytes of FAT's short names mean: 437 or 850.

@@ -43,7 +43,11 @@ Result<void> BlockCache::set_up(std::span<std::byte> memory, std::string& lost) 
     PLUGFS_TRY(unit_.read(0, first_block));
     const std::uint64_t print = WriteBack::fingerprint_of(first_block);
     const auto known = log_->fingerprint();
-    if (!log_->records().empty() && known.before != print && known.after != print) {
+    const bool same_medium = known.before == print || known.after == print;
+    if (!same_medium) {
+        log_->set_remarks(0);
+    }
+    if (!log_->records().empty() && !same_medium) {
         lost = "another medium is in its place";
         log_->clear();
     } else if (!log_->records().empty() && medium_.write_protected) {

@@ -57,6 +57,9 @@ class BlockCache : public BlockDevice {
     [[nodiscard]] Result<std::chrono::milliseconds> tend();
     // Bytes that wait in the log, its own records with them.
     [[nodiscard]] std::uint64_t dirty_bytes() const { return log_->used(); }
+    // 64 bits that a successor finds as they were, if the medium is still the same; 0 at first.
+    [[nodiscard]] std::uint64_t remarks() const { return log_->remarks(); }
+    void set_remarks(std::uint64_t remarks) { log_->set_remarks(remarks); }
     // Why it is not written to any more.
     [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::uint64_t log_magic = 0x31474f4c59545244;     // "DRTYLOG1"
 constexpr std::uint64_t record_magic = 0x44524f4345523a44;  // "D:RECORD"
+// No log has ever come so far.
+constexpr std::uint64_t position_limit = std::uint64_t{1} << 62U;
 constexpr std::uint64_t multiplier = 0x9e3779b97f4a7c15;
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
@@ -35,7 +37,9 @@ std::uint64_t checksum64(std::span<const std::byte> bytes, std::uint64_t seed) {
         bytes = bytes.subspan(sizeof lanes);
     }
     std::array<std::uint64_t, 4> rest{};
-    std::memcpy(rest.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) {
+        std::memcpy(rest.data(), bytes.data(), bytes.size());
+    }
     std::uint64_t hash = length;
     for (std::size_t i = 0; i < lanes.size(); ++i) {
         hash = mix(hash, mix(lanes[i], rest[i]));
@@ -53,6 +57,7 @@ struct DirtyLog::Header {
     std::atomic<std::uint64_t> committed;
     std::atomic<std::uint64_t> before;
     std::atomic<std::uint64_t> after;
+    std::atomic<std::uint64_t> remarks;
 };
 
 struct DirtyLog::RecordHeader {
@@ -112,6 +117,7 @@ void DirtyLog::begin_anew() {
     header_->block_count = medium_.block_count;
     header_->capacity = ring_.size();
     set_fingerprint({});
+    set_remarks(0);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     header_->magic = log_magic;
 }
@@ -162,7 +168,7 @@ void DirtyLog::read_back() {
         clear();
         return;
     }
-    if (committed - tail > ring_.size() || tail % record_header_size != 0) {
+    if (committed > position_limit || committed - tail > ring_.size() || tail % record_header_size != 0) {
         found_.damage = "the positions are damaged";
         clear();
         return;
@@ -272,6 +278,14 @@ void DirtyLog::release(std::size_t count) {
     records_.erase(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(count));
     committed_count_ -= count;
     header_->tail.store(tail_, std::memory_order_release);
+}
+
+std::uint64_t DirtyLog::remarks() const {
+    return header_->remarks;
+}
+
+void DirtyLog::set_remarks(std::uint64_t remarks) {
+    header_->remarks = remarks;
 }
 
 DirtyLog::Fingerprint DirtyLog::fingerprint() const {

@@ -92,6 +92,9 @@ class DirtyLog {
     };
     [[nodiscard]] Fingerprint fingerprint() const;
     void set_fingerprint(const Fingerprint& fingerprint);
+    // 64 bits for whoever uses it, kept with the rest; 0 for another medium.
+    [[nodiscard]] std::uint64_t remarks() const;
+    void set_remarks(std::uint64_t remarks);
 
   private:
     struct Header;

@@ -31,7 +31,10 @@ ClusterVolume::ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptio
       read_only_because_(std::move(parts.read_only_because)),
       options_(options),
       report_(std::move(report)),
-      was_marked_(parts.marked) {
+      was_marked_(parts.marked && !options.mark_is_ours),
+      marked_(parts.marked && options.mark_is_ours) {
+    info_.marked_by_predecessor = marked_;
+    info_.marked_by_others = was_marked_;
     if (read_only_because_.empty() && !device.writable()) {
         read_only_because_ = "the medium is write-protected";
     } else if (read_only_because_.empty() && options.read_only) {
@@ -42,7 +45,7 @@ ClusterVolume::ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptio
 Result<std::unique_ptr<Volume>> ClusterVolume::create(BlockDevice& device, Parts parts, const VolumeOptions& options,
                                                       VolumeReport report) {
     std::unique_ptr<ClusterVolume> volume(new ClusterVolume(device, std::move(parts), options, std::move(report)));
-    if (volume->was_marked_ && volume->read_only_because_.empty()) {
+    if ((volume->was_marked_ || volume->marked_) && volume->read_only_because_.empty()) {
         PLUGFS_TRY(volume->complete_move());
     }
     return std::unique_ptr<Volume>(std::move(volume));

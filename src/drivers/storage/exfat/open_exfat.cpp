@@ -112,7 +112,7 @@ Result<std::unique_ptr<Volume>> open_exfat(BlockDevice& device, const VolumeOpti
     if (!parts.read_only_because.empty()) {
         report(LogLevel::error, "exFAT volume: " + parts.read_only_because);
     }
-    if (boot.changing) {
+    if (boot.changing && !options.mark_is_ours) {
         report(LogLevel::warning,
                "exFAT volume: it was not closed properly; some of what was written last may be missing, and fsck.exfat "
                "may find clusters that belong to nobody");

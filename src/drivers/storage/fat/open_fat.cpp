@@ -93,9 +93,11 @@ Result<std::unique_ptr<Volume>> open_fat(BlockDevice& device, const VolumeOption
     }
     PLUGFS_TRY(format->read_summary());
     if (parts.marked) {
-        report(LogLevel::warning, parts.info.type +
-                                      " volume: it was not closed properly; some of what was written last may be "
-                                      "missing, and fsck.fat may find clusters that belong to nobody");
+        if (!options.mark_is_ours) {
+            report(LogLevel::warning, parts.info.type +
+                                          " volume: it was not closed properly; some of what was written last may be "
+                                          "missing, and fsck.fat may find clusters that belong to nobody");
+        }
         parts.heap->allocator().forget();  // what the volume says of its free clusters may be old
     }
     parts.format = std::move(format);

@@ -94,6 +94,20 @@ TEST_CASE("another medium in its place gets nothing of it, and that is told") {
     CHECK(fixture.medium(5000, 3) == std::string(3, '\0'));
 }
 
+TEST_CASE("remarks are kept for a successor, not for another medium") {
+    Fixture fixture;
+    CHECK(fixture.cache->remarks() == 0);
+    fixture.cache->set_remarks(5);
+    fixture.write(0, "another block 0");
+    REQUIRE(fixture.cache->flush().ok());
+    fixture.die_and_open();
+    CHECK(fixture.cache->remarks() == 5);
+    fixture.unit.bytes[100] = std::byte{1};
+    fixture.die_and_open();
+    CHECK(fixture.lost.empty());
+    CHECK(fixture.cache->remarks() == 0);
+}
+
 TEST_CASE("metadata is read once, and in sequence in growing pieces; data passes through") {
     Fixture fixture;
     fixture.unit.reads = 0;
