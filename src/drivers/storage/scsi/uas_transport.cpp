@@ -216,7 +216,9 @@ Result<void> UasTransport::drain() {
     const auto deadline = Deadline::after(drain_limit);
     while (!tasks_.empty()) {
         Task& task = tasks_.front();
-        task.deadline = deadline;
+        if (called_off_) {  // somebody waits for the next command
+            task.deadline = deadline;
+        }
         if (const auto done = finish(task); !done) {
             return done.error();
         }
