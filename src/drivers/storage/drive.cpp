@@ -35,10 +35,10 @@ Result<bool> Drive::load() {
         return medium.error().code == ENOMEDIUM ? Result<bool>(false) : Result<bool>(medium.error());
     }
     medium_ = *medium;
-    std::string lost;
-    PLUGFS_ASSIGN(cache_, BlockCache::create(*unit_, medium_, memory_, {}, lost));
-    if (!lost.empty()) {
-        report_(LogLevel::error, "what was written and had not reached the medium is lost: " + lost);
+    PLUGFS_ASSIGN(cache_, BlockCache::create(*unit_, medium_, memory_, {}, lost_));
+    if (!lost_.empty()) {
+        lost_ = "what was written and had not reached the medium is lost: " + lost_;
+        report_(LogLevel::error, lost_);
     }
     // Not every device has a lock, and not every one says so well.
     (void)unit_->prevent_removal(true);
@@ -50,6 +50,10 @@ Result<bool> Drive::load() {
 }
 
 void Drive::unload() {
+    if (loaded() && cache_->dirty_bytes() != 0) {
+        lost_ = "what was written and had not reached the medium is lost: it was taken out";
+        report_(LogLevel::error, lost_);
+    }
     volumes_.clear();
     images_.clear();
     cache_.reset();
@@ -123,7 +127,10 @@ Result<void> Drive::settle() {
 
 Result<void> Drive::settle_quiet(std::chrono::milliseconds quiet) {
     for (const auto& mounted : volumes_) {
-        if (mounted->changed && Clock::now() >= mounted->last_change + quiet) {
+        const auto now = Clock::now();
+        if (mounted->changed && now >= mounted->last_change + quiet && !cache_->failure()) {
+            // Should it fail: not again at once.
+            mounted->last_change = now;
             PLUGFS_TRY(settle(*mounted));
         }
     }

@@ -51,6 +51,8 @@ class Drive {
     [[nodiscard]] Result<bool> load();
     // The medium is not there any more; what was not written to it is lost.
     void unload();
+    // What has been lost of what was written, when a medium was loaded or unloaded the last time; empty: nothing.
+    [[nodiscard]] const std::string& lost() const { return lost_; }
     [[nodiscard]] bool loaded() const { return cache_ != nullptr; }
     [[nodiscard]] LogicalUnit& unit() { return *unit_; }
     [[nodiscard]] unsigned number() const { return number_; }
@@ -83,6 +85,7 @@ class Drive {
     std::unique_ptr<BlockCache> cache_;
     std::vector<Image> images_;
     Volumes volumes_;
+    std::string lost_;
     bool raw_ = false;
 };
 

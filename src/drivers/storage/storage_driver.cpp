@@ -54,7 +54,7 @@ Result<void> StorageDriver::start() {
             return loaded.error();
         }
         if (!loaded) {
-            say(LogLevel::error, loaded.error().text());
+            host_.log(LogLevel::error, loaded.error().text());
         }
         number_volumes(*drive);
     }
@@ -67,15 +67,9 @@ void StorageDriver::add_drive(std::unique_ptr<LogicalUnit> unit, unsigned number
     VolumeOptions options;
     options.utc_offset = minutes_ahead_of_utc();
     options.code_page = host_.quirk("code_page_850") != 0 ? 850 : 437;
-    drives_.push_back(std::make_unique<Drive>(std::move(unit), number, memory, options,
-                                              [this](LogLevel level, const std::string& line) { say(level, line); }));
-}
-
-void StorageDriver::say(LogLevel level, const std::string& line) {
-    host_.log(level, line);
-    if (level == LogLevel::error && line.find(" is lost: ") != std::string::npos) {
-        lost_ = line;
-    }
+    drives_.push_back(
+        std::make_unique<Drive>(std::move(unit), number, memory, options,
+                                [this](LogLevel level, const std::string& line) { host_.log(level, line); }));
 }
 
 void StorageDriver::number_volumes(Drive& drive) {

@@ -67,7 +67,6 @@ class StorageDriver : public Driver, private Writer {
 
     void add_drive(std::unique_ptr<LogicalUnit> unit, unsigned number, std::span<std::byte> memory);
     void number_volumes(Drive& drive);
-    void say(LogLevel level, const std::string& line);
     Listing list_root() const;
     Listing list_volumes() const;
     [[nodiscard]] static Entry image_entry(const Drive& drive, const Drive::Image& image);
@@ -105,7 +104,6 @@ class StorageDriver : public Driver, private Writer {
     std::vector<std::unique_ptr<Drive>> drives_;
     std::map<unsigned, Place> volumes_;  // by their number
     unsigned last_volume_ = 0;
-    std::string lost_;  // what was lost when a medium was loaded; stays in the note
     std::string note_;
     bool images_read_ = false;  // an image was, and may be in somebody's cache
     bool changed_since_then_ = false;

@@ -49,9 +49,6 @@ void StorageDriver::medium_gone(Drive& drive) {
         return;
     }
     host_.log(LogLevel::info, "the medium was taken out");
-    if (drive.cache().dirty_bytes() != 0) {
-        say(LogLevel::error, "what was written and had not reached the medium is lost: it was taken out");
-    }
     auto before = keys_of(drive);
     drive.unload();
     media_changed(drive, std::move(before));
@@ -78,7 +75,6 @@ void StorageDriver::look_for_media() {
         }
         if (loaded && *loaded) {
             host_.log(LogLevel::info, "a medium was put in");
-            lost_.clear();
             media_changed(*drive, {});
         }
     }
@@ -132,9 +128,12 @@ void StorageDriver::images_changed() {
 }
 
 void StorageDriver::update_note() {
-    std::string text = lost_;
+    std::string text;
     const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
     for (const auto& drive : drives_) {
+        if (!drive->lost().empty()) {
+            add(drive->lost());
+        }
         if (!drive->loaded()) {
             continue;
         }
