@@ -31,8 +31,8 @@ struct Fixture : Initiator {
     }
 };
 
-// Faults that the tests below, and those of responder_writing_test.cpp, are about; the last test sees to it that there
-// is none without.
+// Faults that the tests below, and those of responder_writing_test.cpp and responder_hostile_test.cpp, are about; the
+// last test sees to it that there is none without.
 const std::set<std::string> tested = {"stall-data",
                                       "stall-response",
                                       "short-data",
@@ -64,7 +64,10 @@ const std::set<std::string> tested = {"stall-data",
                                       "send-stall",
                                       "drop-dates",
                                       "free",
-                                      "own-events"};
+                                      "own-events",
+                                      "no-format-filter",
+                                      "no-properties",
+                                      "no-references"};
 
 }  // namespace
 
@@ -246,6 +249,17 @@ TEST_CASE("new-handles") {
     it.open();
     CHECK(it.ask(op::get_object, {it.file}).code == rc::invalid_object_handle);
     CHECK(it.list().at(0) != it.file);
+}
+
+TEST_CASE("no-properties, no-references: a player without them") {
+    Fixture it;
+    CHECK(it.ask(op::get_object_prop_value, {it.file, mtp::object_property::object_size}).code == rc::ok);
+    CHECK(it.ask(op::get_object_references, {it.file}).code == rc::ok);
+    CHECK(it.faults.set("no-properties"));
+    CHECK(it.faults.set("no-references"));
+    CHECK(it.ask(op::get_object_prop_value, {it.file, mtp::object_property::object_size}).code ==
+          rc::operation_not_supported);
+    CHECK(it.ask(op::get_object_references, {it.file}).code == rc::operation_not_supported);
 }
 
 TEST_CASE("unplug-after counts the data that was sent") {
