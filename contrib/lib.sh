@@ -33,7 +33,7 @@ install_missing() {
 }
 
 # Configures, builds and installs into the staging prefix; false, with the reason printed, when that fails. $1: the build folder; the rest:
-# options for meson.
+# options for meson. With $targets: only these are built, and nothing is installed.
 build_in() {
     folder=$1
     shift
@@ -43,6 +43,7 @@ build_in() {
     else
         meson setup "$folder" "$top" --prefix="$folder/stage" "$@" >/dev/null || { say "meson setup failed; see $folder/meson-logs"; return 1; }
     fi
-    ninja -C "$folder" >"$folder/build.log" 2>&1 || { grep -E 'error|FAILED' "$folder/build.log" | head -40; say "build failed; see $folder/build.log"; return 1; }
-    meson install -C "$folder" --no-rebuild >/dev/null
+    # shellcheck disable=SC2086 # a list of words
+    ninja -C "$folder" ${targets:-} >"$folder/build.log" 2>&1 || { grep -E 'error|FAILED' "$folder/build.log" | head -40; say "build failed; see $folder/build.log"; return 1; }
+    [ -n "${targets:-}" ] || meson install -C "$folder" --no-rebuild >/dev/null
 }

@@ -101,13 +101,13 @@ Result<void> add_usbfs(scmp_filter_ctx filter) {
                is(1, disconnect_claim));
 }
 
-// Nothing becomes executable any more. Shared memory is the vault and usbfs's buffers: any other would not count
-// against the limit on memory.
+// Nothing becomes executable any more. Shared memory is the vault, the driver's lasting memory and usbfs's buffers: any
+// other would not count against the limit on memory.
 Result<void> add_memory(scmp_filter_ctx filter) {
     PLUGFS_TRY(add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), "mprotect", bits(2, PROT_EXEC, 0)));
     PLUGFS_TRY(
         add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), "mmap", bits(2, PROT_EXEC, 0), bits(3, map_type, MAP_PRIVATE)));
-    for (const int fd : {worker::vault_fd, worker::device_fd}) {
+    for (const int fd : {worker::vault_fd, worker::lasting_fd, worker::device_fd}) {
         PLUGFS_TRY(add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), "mmap", bits(2, PROT_EXEC, 0),
                        bits(3, map_type | MAP_ANONYMOUS, MAP_SHARED), is(4, fd_of(fd))));
     }

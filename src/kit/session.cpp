@@ -259,8 +259,10 @@ void Session::note_success(std::uint64_t unique, int error) {
         return;
     }
     std::memcpy(&header, request.data(), sizeof header);
-    if (header.opcode != FUSE_READ && header.opcode != FUSE_WRITE && header.opcode != FUSE_READDIR &&
-        header.opcode != FUSE_READDIRPLUS) {
+    const bool moves_data = header.opcode == FUSE_READ || header.opcode == FUSE_WRITE ||
+                            header.opcode == FUSE_READDIR || header.opcode == FUSE_READDIRPLUS;
+    // A look-up fails like that when the folder cannot be listed; if it succeeds the name may have been known.
+    if (!moves_data && (header.opcode != FUSE_LOOKUP || error != -EIO)) {
         return;
     }
     if (error != -EIO) {

@@ -27,7 +27,7 @@ user() { $as_user "$@"; }
 $as_user "$stage/sbin/plugfsd" -f --no-local --demo "$mnt" >>"$work/daemon.log" 2>&1 &
 daemon=$!
 check "the player runs" wait_for 20 user grep -qx running "$mnt/.control/plugfs Walkman/state"
-check "its tracks are listed" sh -c "test \$($as_user find '$mnt' -name '*.wav' | wc -l) = 12"
+check "its tracks are listed" sh -c "test \$($as_user find '$mnt/plugfs Walkman/storage' -name '*.wav' | wc -l) = 12"
 check "and read" sh -c "$as_user cat '$mnt/plugfs Walkman/storage/Internal storage/Music/Anna Sine/First Harmonics/01 Fundamental.wav' >'$work/x.wav' && file '$work/x.wav' | grep -q 'WAVE audio'"
 worker=$(user cat "$mnt/.control/plugfs Walkman/pid")
 check "the driver is locked down: no_new_privs, seccomp, no capabilities" sh -c "

@@ -244,6 +244,15 @@ Result<std::vector<ObjectInfo>> parse_object_prop_list(std::span<const std::byte
                              reader, dataset.size());
         }
     }
+    // Every object has a name; that alone says nothing of music, and is not worth its memory.
+    const auto nothing = std::make_shared<MediaProperties>();
+    for (auto& object : objects) {
+        const bool only_name =
+            object.media != nullptr && object.media->size() == 1 && object.media->count(object_property::name) != 0;
+        if (object.media == nullptr || only_name) {
+            object.media = nothing;
+        }
+    }
     return objects;
 }
 

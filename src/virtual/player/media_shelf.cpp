@@ -99,9 +99,6 @@ std::uint16_t MediaShelf::set(const StoredObject& object, std::uint16_t property
     if (object.folder || (is_abstract(object) && property != prop::name)) {
         return rc::object_prop_not_supported;
     }
-    if (property == prop::duration || property == prop::representative_sample_size) {
-        return rc::access_denied;
-    }
     set_[object.path][property] = text;
     return rc::ok;
 }

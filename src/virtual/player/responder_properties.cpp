@@ -190,6 +190,7 @@ std::uint16_t Responder::object_prop_value(std::uint32_t handle, std::uint32_t p
 
 std::uint16_t Responder::object_prop_list(const Parameters& parameters) {
     const auto [handle, format, property, group, depth] = parameters;
+    const std::uint32_t wanted = property;  // clang 14 does not capture bindings
     if (format != 0) {
         return rc::specification_by_format_unsupported;
     }
@@ -224,7 +225,7 @@ std::uint16_t Responder::object_prop_list(const Parameters& parameters) {
             continue;
         }
         const auto give = [&](std::uint16_t code) {
-            if (property == mtp::all_properties || property == code) {
+            if (wanted == mtp::all_properties || wanted == code) {
                 elements.u32le(item);
                 elements.u16le(code);
                 elements.u16le(type_of(code));

@@ -229,6 +229,9 @@ std::uint16_t Responder::set_object_prop_value(const Incoming& whole) {
     if (object == nullptr) {
         return rc::invalid_object_handle;
     }
+    if (whole.parameters[1] == prop::duration || whole.parameters[1] == prop::representative_sample_size) {
+        return rc::access_denied;
+    }
     ByteReader reader(whole.data);
     const std::string text = whole.parameters[1] == prop::track ? std::to_string(reader.u16le()) : take_string(reader);
     if (!reader.ok() || reader.remaining() > 0) {

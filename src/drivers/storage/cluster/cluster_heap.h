@@ -23,6 +23,7 @@ class ClusterHeap {
     // The allocator's clusters are the table's; it may use the table that it finds here.
     ClusterHeap(BlockDevice& device, const HeapLayout& layout, ClusterTable table)
         : device_(device), layout_(layout), table_(std::move(table)), chains_(table_) {}
+    ~ClusterHeap() = default;
     ClusterHeap(const ClusterHeap&) = delete;
     ClusterHeap& operator=(const ClusterHeap&) = delete;
 

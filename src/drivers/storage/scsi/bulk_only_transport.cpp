@@ -184,6 +184,7 @@ Result<std::size_t> BulkOnlyTransport::call_off(const ScsiCommand& command, std:
             return called_off;
         }
     }
+    PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
     PLUGFS_TRY(read_status(command.in.size(), deadline));
     return called_off;
 }
@@ -202,7 +203,8 @@ Result<ScsiOutcome> BulkOnlyTransport::finish(const ScsiCommand& command, std::s
         PLUGFS_ASSIGN(wrapper, parse_status_wrapper(data_in_->buffer().first(moved), tag_, asked));
         moved = 0;
     } else {
-        if (!command.in.empty()) {
+        PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
+        if (!command.in.empty()) {  // while the device answers
             std::ranges::copy(data_in_->buffer().first(moved), command.in.begin());
         }
         PLUGFS_ASSIGN(wrapper, read_status(asked, deadline));
@@ -230,7 +232,9 @@ std::size_t BulkOnlyTransport::counted(const ScsiCommand& command, std::size_t m
 Result<StatusWrapper> BulkOnlyTransport::read_status(std::size_t data_length, Deadline deadline) {
     // 6.3: halted, it is asked for once more. An empty packet before it is some devices' end of data.
     for (int attempt = 0;; ++attempt) {
-        PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
+        if (attempt > 0) {
+            PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
+        }
         const auto got = status_->wait(deadline);
         if (!got && got.error().code == EOVERFLOW) {
             return fail(EIO, "CSW", "the device sent more than a packet");

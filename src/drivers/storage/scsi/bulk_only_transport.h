@@ -60,6 +60,7 @@ class BulkOnlyTransport : public ScsiTransport {
     Result<void> post_data(const ScsiCommand& command);
     Result<std::size_t> move_data(const ScsiCommand& command, Deadline deadline);
     Result<std::size_t> call_off(const ScsiCommand& command, std::size_t moved);
+    // Waits for the CSW, which has been asked for.
     Result<StatusWrapper> read_status(std::size_t data_length, Deadline deadline);
     [[nodiscard]] std::size_t counted(const ScsiCommand& command, std::size_t moved, std::uint32_t residue);
     void stop_transfers();

@@ -121,9 +121,12 @@ Result<void> ScsiUnit::look_at_change(const Error& error) {
     if (state_ != State::open || !inquiry_.identity.removable) {
         return {};
     }
-    if (transport_->resets() != resets_seen_) {
+    // Not again while looking: a device may report a change after each of the resets that it causes itself.
+    if (transport_->resets() != resets_seen_ && !looking_) {
         resets_seen_ = transport_->resets();
+        looking_ = true;
         const auto now = ask_capacity();
+        looking_ = false;
         if (now && now->block_size == medium_.block_size && now->block_count == medium_.block_count) {
             return {};
         }

@@ -57,6 +57,7 @@ class ScsiUnit final : public LogicalUnit {
     bool offers_unmap_ = false;
     State state_ = State::closed;
     Medium medium_;
+    bool looking_ = false;           // at a change, in look_at_change()
     std::uint64_t resets_seen_ = 0;  // ScsiTransport::resets() at the last command that was executed
 };
 

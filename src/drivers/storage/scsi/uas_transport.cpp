@@ -116,9 +116,11 @@ Result<ScsiOutcome> UasTransport::finish(Task& task) {
 }
 
 Result<void> UasTransport::wait_for_end(Task& task) {
-    if (const auto sent = task.slot->command->wait(task.deadline); !sent) {
+    const auto sent = task.slot->command->wait(task.deadline);
+    if (!sent) {
         return sent.error().code == EPIPE ? fail(EIO, "UAS command", "the device halted the endpoint") : sent.error();
-    } else if (*sent != command_unit_size) {
+    }
+    if (*sent != command_unit_size) {
         return fail(EIO, "UAS command", "the device took " + std::to_string(*sent) + " of its 32 bytes");
     }
     while (!task.ended) {
@@ -214,7 +216,9 @@ Result<void> UasTransport::drain() {
     const auto deadline = Deadline::after(drain_limit);
     while (!tasks_.empty()) {
         Task& task = tasks_.front();
-        task.deadline = deadline;
+        if (called_off_) {  // somebody waits for the next command
+            task.deadline = deadline;
+        }
         if (const auto done = finish(task); !done) {
             return done.error();
         }

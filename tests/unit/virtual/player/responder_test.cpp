@@ -274,13 +274,13 @@ TEST_CASE("device properties") {
         ByteReader fields(*description.data);
         CHECK(fields.u16le() == property);
         const std::uint16_t type = fields.u16le();
-        CHECK(fields.u8() == 0);
+        CHECK(fields.u8() == (property == mtp::device_property::battery_level ? 0 : 1));
         CHECK(mtp::skip_value(fields, type));
         CHECK(mtp::skip_value(fields, type));
         CHECK(fields.u8() == (type == mtp::data_type::uint8 ? 1 : 0));
         CHECK(fields.ok());
     }
-    CHECK(it.ask(op::get_device_prop_value, {mtp::device_property::volume}).code == rc::device_prop_not_supported);
+    CHECK(it.ask(op::get_device_prop_value, {mtp::device_property::device_icon}).code == rc::device_prop_not_supported);
 }
 
 TEST_CASE("events are sent while a session is open, and a few are kept for who does not listen") {

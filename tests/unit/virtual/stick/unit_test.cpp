@@ -261,9 +261,9 @@ TEST_CASE("no fault of the unit is without a test") {
         "wrong-tag",     "wrong-signature", "short-status",   "empty-status", "phase-error",
         "wrong-residue", "huge-residue",    "short-data",     "long-data",    "status-for-data",
         "hang",          "no-reset",        "no-max-lun",     "busy"};
-    for (const auto& [name, what] : StickFaults::known()) {
-        CAPTURE(name);
-        CHECK_FALSE(what.empty());
-        CHECK((tested.count(name) + of_transports.count(name)) == 1);
+    for (const auto& known : StickFaults::known()) {
+        CAPTURE(known.first);
+        CHECK_FALSE(known.second.empty());
+        CHECK((tested.count(known.first) + of_transports.count(known.first)) == 1);
     }
 }

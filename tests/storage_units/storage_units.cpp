@@ -1,27 +1,32 @@
 // storage-units: the driver's SCSI transports on a real device, without the rest of the driver.
 //
 //   storage-units [--bot] DEVICE COMMAND
-//     DEVICE: a usbfs file (/dev/bus/usb/BBB/DDD), or unix:PATH of a usbredir exporter; --bot: without UAS
+//     DEVICE: a usbfs file (/dev/bus/usb/BBB/DDD), unix:PATH of a usbredir exporter, or kernel:PATH, a block device of
+//     the kernel's; --bot: without UAS
 //     list                            each unit: identity, medium
 //     check UNIT SEED BLOCKS          writes random blocks all over, reads them back in other pieces, synchronizes
 //     compare UNIT FILE               whether the unit holds what the file does
 //     hold UNIT                       reads for ever: to be killed
-//     speed UNIT MEBIBYTES            MB/s of reading and writing in pieces of 64 KiB, 128 KiB, 1 MiB and 4 MiB
+//     speed UNIT MEBIBYTES            MB/s of reading and writing in pieces of 64 KiB, 128 KiB, 1 MiB and 4 MiB, and
+//     the
+//                                     time of a read of 4 KiB anywhere (median)
 //     eject UNIT
 #include "common/log.h"
 #include "drivers/storage/scsi/open_units.h"
+#include "kernel_disk.h"
 #include "usb/backend.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <map>
 #include <random>
 
 using namespace plugfs;
@@ -141,32 +146,69 @@ Result<void> hold(LogicalUnit& unit) {
     }
 }
 
+// Aligned, for direct I/O.
+struct Buffer {
+    explicit Buffer(std::size_t length)
+        : memory(static_cast<std::byte*>(std::aligned_alloc(4096, length)), std::free), bytes(memory.get(), length) {
+        std::ranges::fill(bytes, std::byte{0x5a});
+    }
+    std::unique_ptr<std::byte, decltype(&std::free)> memory;
+    std::span<std::byte> bytes;
+};
+
+Result<double> megabytes_a_second(LogicalUnit& unit, const Medium& medium, bool writing, std::uint64_t piece,
+                                  std::uint64_t whole) {
+    const Buffer buffer(piece);
+    const auto begin = Clock::now();
+    std::uint64_t moved = 0;
+    for (; moved + piece <= whole; moved += piece) {
+        const std::uint64_t block = moved / medium.block_size;
+        PLUGFS_TRY(writing ? unit.write(block, buffer.bytes) : unit.read(block, buffer.bytes));
+    }
+    if (writing) {
+        PLUGFS_TRY(unit.synchronize());
+    }
+    return static_cast<double>(moved) / 1e6 / std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
 Result<void> speed(LogicalUnit& unit, std::uint64_t mebibytes) {
     PLUGFS_ASSIGN(const Medium medium, unit.open());
     const std::uint64_t whole = std::min(mebibytes << 20U, medium.block_size * medium.block_count);
     for (const bool writing : {false, true}) {
         for (const std::uint64_t piece : {64U << 10U, 128U << 10U, 1U << 20U, 4U << 20U}) {
-            Bytes bytes(piece);
-            const auto begin = Clock::now();
-            std::uint64_t moved = 0;
-            for (; moved + piece <= whole; moved += piece) {
-                const std::uint64_t block = moved / medium.block_size;
-                PLUGFS_TRY(writing ? unit.write(block, bytes) : unit.read(block, bytes));
-            }
-            if (writing) {
-                PLUGFS_TRY(unit.synchronize());
-            }
-            const std::chrono::duration<double> time = Clock::now() - begin;
-            std::printf("%s %4llu KiB: %.0f MB/s\n", writing ? "write" : "read",
-                        static_cast<unsigned long long>(piece >> 10U), static_cast<double>(moved) / 1e6 / time.count());
+            PLUGFS_ASSIGN(const double rate, megabytes_a_second(unit, medium, writing, piece, whole));
+            std::printf("%s %llu KiB: %.0f MB/s\n", writing ? "write" : "read",
+                        static_cast<unsigned long long>(piece >> 10U), rate);
         }
     }
+    const Buffer buffer(4096);
+    std::mt19937_64 random(1);
+    std::vector<double> times;
+    for (int i = 0; i < 1000; ++i) {
+        const auto begin = Clock::now();
+        PLUGFS_TRY(unit.read(random() % (whole / 4096) * (4096 / medium.block_size), buffer.bytes));
+        times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
+    }
+    std::ranges::nth_element(times, times.begin() + 500);
+    std::printf("random 4 KiB: %.0f us\n", times[500]);
     return {};
 }
 
+Result<OpenedUnits> kernel_disk(const std::string& path) {
+    PLUGFS_ASSIGN(auto disk, KernelDisk::create(path));
+    OpenedUnits opened;
+    opened.transport = "the kernel's";
+    opened.units.push_back(std::move(disk));
+    return opened;
+}
+
 Result<void> run(bool uas, const std::vector<std::string>& words) {
-    PLUGFS_ASSIGN(const auto device, open_device(words[0]));
-    PLUGFS_ASSIGN(OpenedUnits opened, open_units(*device, {.uas = uas}));
+    const bool kernel = words[0].starts_with("kernel:");
+    std::unique_ptr<usb::Backend> device;
+    if (!kernel) {
+        PLUGFS_ASSIGN(device, open_device(words[0]));
+    }
+    PLUGFS_ASSIGN(OpenedUnits opened, kernel ? kernel_disk(words[0].substr(7)) : open_units(*device, {.uas = uas}));
     const std::string& verb = words[1];
     if (verb == "list") {
         return list(opened);
