@@ -58,6 +58,8 @@ struct VaultHeader {
     std::atomic<std::uint32_t> device_busy;
     // The request of a predecessor that is being tried alone at the moment (its `unique`); 0: none.
     std::atomic<std::uint64_t> request_on_trial;
+    // 1 from when the present worker's driver has started: from then on it may have tried what is pending.
+    std::atomic<std::uint32_t> driver_started;
     std::atomic<std::uint32_t> writable;   // 1: a driver has said that the device can be written to
     std::atomic<std::uint32_t> node_area;  // which of the two counts, 0 or 1
     std::atomic<std::uint32_t> node_area_overflowed;

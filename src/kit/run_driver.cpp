@@ -156,6 +156,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     filesystem_->connect(*session_, *notifier_);
     device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_,
                                              vault_->header().device_heartbeat, vault_->header().device_busy);
+    vault_->header().driver_started = 0;
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
@@ -163,6 +164,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
                    [this](usb::Backend& backend) -> Result<void> {
                        PLUGFS_ASSIGN(const auto more, tighten(&backend));
                        layers_.insert(layers_.end(), more.begin(), more.end());
+                       vault_->header().driver_started = 1;
                        return check_layers();
                    });
     return session_->begin(start.value("one_by_one", false), start.value("ask_again", false));

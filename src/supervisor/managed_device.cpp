@@ -22,6 +22,7 @@ namespace {
 constexpr std::chrono::milliseconds stop_grace{3000};
 // Ends remembered; a limit beyond it is not allowed.
 constexpr std::size_t end_limit = 100;
+constexpr unsigned early_end_limit = 10;
 // A request that nobody works on for so many hang times is lost.
 constexpr int lost_request_factor = 5;
 constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
@@ -204,8 +205,11 @@ void ManagedDevice::crashed(const std::string& why) {
     }
     const auto delay = next_delay();
     if (can_take_over()) {
-        // One that could not start has tried none of them.
-        one_by_one_ = said_failed_ ? one_by_one_ : requests_->after_crash();
+        // One that has not come as far as to serve has tried none of them; unless they end all of them on the way
+        // there.
+        const bool tried =
+            !said_failed_ && (vault_->header().driver_started == 1 || ++early_ends_ % early_end_limit == 0);
+        one_by_one_ = tried ? requests_->after_crash() : one_by_one_;
         take_over(delay);
         return;
     }

@@ -195,6 +195,7 @@ class ManagedDevice {
     unsigned eject_tries_ = 0;                         // workers that have been asked to eject it; 0: not wanted
     std::set<unsigned> taken_;                         // interfaces, from the kernel's drivers
     std::string note_;                                 // of the worker
+    unsigned early_ends_ = 0;                          // successors that ended before their driver had started
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
     unsigned restarts_ = 0;

@@ -22,6 +22,7 @@ operations() { # operations CODE: how often the player has been asked for one
 killer() {
     while :; do
         sleep 0.15
+        wait_for 20 state_is "$device" running # one that has not come so far can bring nothing forward
         kill -KILL "$(pid)" 2>/dev/null
     done
 }

@@ -108,6 +108,7 @@ check "fsync" die_at "3 20 21 4 6 7 8" "" 'printf 123 >$at/file' 'printf abc | d
 killer() {
     while :; do
         sleep 0.1
+        wait_for 20 state_is Box running # one that has not come so far can bring nothing forward
         kill -KILL "$(pid)" 2>/dev/null
     done
 }
