@@ -69,7 +69,8 @@ TEST_CASE("FAT32: a file ends at 4 GiB - 1") {
 
 TEST_CASE("files that are written in turns are whole, on exFAT also when one piece becomes many") {
     for (const auto& [type, make] : {std::pair{"FAT16", "mkfs.fat -F 16 -s 1"}, {"exFAT", "mkfs.exfat -c 512"}}) {
-        CAPTURE(type);
+        const std::string kind = type;  // clang 14 captures no structured binding
+        CAPTURE(kind);
         TemporaryFolder folder;
         const auto image = make_image(folder.path() / "image", 12 * mib);
         must_run(std::string(make) + " " + image.string());

@@ -301,7 +301,8 @@ void ModelRun::compare(storage::Volume& volume) const {
     const Tree found = read_tree(volume);
     const Tree wanted = tree();
     for (const auto& [path, content] : wanted) {
-        CAPTURE(path);
+        const std::string name = path;  // clang 14 captures no structured binding
+        CAPTURE(name);
         const auto there = found.find(path);
         REQUIRE(there != found.end());
         REQUIRE(there->second.size() == content.size());

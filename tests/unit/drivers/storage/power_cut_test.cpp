@@ -66,7 +66,8 @@ void check_flushed(storage::Volume& volume, std::span<const Moment> moments) {
         if (touched(moments.back(), path)) {
             continue;
         }
-        CAPTURE(path);
+        const std::string name = path;  // clang 14 captures no structured binding
+        CAPTURE(name);
         const auto there = found.find(path);
         REQUIRE(there != found.end());
         CHECK((there->second == content));
