@@ -26,6 +26,8 @@ constexpr unsigned timeout_ms = 30'000;
 constexpr std::size_t chunk = std::size_t{1} << 20U;
 constexpr std::size_t dataset_size = std::size_t{16} << 10U;
 constexpr std::uint16_t association = 0x3001;
+constexpr std::size_t out_piece = std::size_t{256} << 10U;
+constexpr std::size_t packet = 1024;
 using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void die(const std::string& why) {
@@ -168,16 +170,21 @@ class Device {
         out(bytes.data(), bytes.size());
     }
     void out_data(std::uint16_t operation, const unsigned char* block, std::size_t block_size, std::size_t size) {
-        // The header goes with the first bytes; `block` is sent again and again.
+        // The header goes with the first bytes; `block` is sent again and again. QEMU's player fails an assertion when
+        // a transfer passes 512 KiB, or is shorter than a header: the last one takes a packet of the one before.
         auto bytes = header(12 + size, 2, operation);
-        const std::size_t first = std::min(size, block_size - (size > block_size ? bytes.size() : 0));
-        bytes.insert(bytes.end(), block, block + first);
-        out(bytes.data(), bytes.size());
-        for (std::size_t left = size - first; left > 0;) {
-            bytes.assign(block, block + std::min(left, block_size));
+        std::size_t left = size;
+        do {
+            std::size_t count = std::min(left, std::min(block_size, out_piece) - bytes.size());
+            const std::size_t rest = left - count;
+            if (rest > 0 && rest < 12) {
+                count -= packet;
+            }
+            bytes.insert(bytes.end(), block, block + count);
             out(bytes.data(), bytes.size());
-            left -= bytes.size();
-        }
+            left -= count;
+            bytes.clear();
+        } while (left > 0);
     }
     void receive_response(unsigned char* response, int size) {
         int moved = 0;

@@ -4,6 +4,7 @@
 // 10 DevicePropDesc and what may be written to such a property, 11 a value as text.
 #include "drivers/mtp/container.h"
 #include "drivers/mtp/datasets.h"
+#include "drivers/mtp/outgoing_datasets.h"
 #include "drivers/mtp/property_value.h"
 
 #include <algorithm>
@@ -111,9 +112,11 @@ void device_prop_desc(std::span<const std::byte> bytes) {
     require(description->supported_values.size() <= bytes.size());
     if (description->current_value) {
         require_utf8(*description->current_value);
-        // What the device says can be said to it, where its type can be sent at all.
+        // What the device says can be said to it, where its type can be sent at all; but not 255 units without a null.
         const auto again = encode_value(description->data_type, *description->current_value);
-        require(again || again.error().code == ENOTSUP);
+        const bool no_null = description->data_type == data_type::string &&
+                             utf16_length(*description->current_value).value_or(0) > string_limit;
+        require(again || again.error().code == ENOTSUP || no_null);
     }
 }
 
