@@ -37,6 +37,8 @@ inline constexpr std::size_t small_slot_count = 256;
 inline constexpr std::size_t large_slot_count = 4;
 // The largest request: a write of 1 MiB behind its headers (libfuse and the kernel count one page for those).
 inline constexpr std::size_t fuse_max_write = std::size_t{1} << 20U;
+// How far the kernel may read ahead of a reader.
+inline constexpr std::size_t read_ahead_limit = std::size_t{1} << 20U;
 inline constexpr std::size_t large_slot_size = fuse_max_write + vault_page_size;
 
 // Programs that wait in poll(2) for the device's events; more are told to look again at once.

@@ -23,6 +23,8 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <ctime>
 
 namespace plugfs {
 
@@ -292,6 +294,17 @@ int live(const DriverInfo& info, const DriverFactory& create) {
 
 }  // namespace
 
+namespace {
+
+// Devices and volumes give local times. Without TZ the C library reads the zone's file again at every use, which it
+// cannot once we are locked down, and takes UTC; a zone that has a name it reads once.
+void keep_time_zone() {
+    (void)::setenv("TZ", ":/etc/localtime", 0);
+    ::tzset();
+}
+
+}  // namespace
+
 int run_driver(int argc, char** argv, const DriverInfo& info, const DriverFactory& create) {
     log::set_up(info.name, LogLevel::info);
     if (argc > 1 || !started_by_supervisor()) {
@@ -300,6 +313,7 @@ int run_driver(int argc, char** argv, const DriverInfo& info, const DriverFactor
                     std::string(info.name).c_str(), std::string(info.version).c_str());
         return argc > 1 ? 2 : 0;
     }
+    keep_time_zone();
     try {
         return live(info, create);
     } catch (const std::exception& error) {

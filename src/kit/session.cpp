@@ -45,6 +45,16 @@ void promise_no_privileges(std::span<const std::byte> init, std::span<std::byte>
     std::memcpy(reply.data() + wanted_offset, &wanted, sizeof wanted);
 }
 
+// The kernel never reads further ahead than what is said here, and offers 128 KiB; how far it does is for whoever may
+// set that (the supervisor, as root).
+void allow_read_ahead(std::span<std::byte> reply) {
+    constexpr std::size_t offset = sizeof(fuse_out_header) + offsetof(fuse_init_out, max_readahead);
+    constexpr std::uint32_t most = read_ahead_limit;
+    if (reply.size() >= offset + sizeof most) {
+        std::memcpy(reply.data() + offset, &most, sizeof most);
+    }
+}
+
 bool kernel_can_resend(std::span<const std::byte> init) {
     constexpr std::size_t flags2_offset = sizeof(fuse_in_header) + (4 * sizeof(std::uint32_t));
     std::uint32_t flags2 = 0;
@@ -284,6 +294,7 @@ ssize_t Session::write_init_reply(const iovec* parts, int count) {
     }
     auto& vault = vault_.header();
     promise_no_privileges(vault.init_request, reply);
+    allow_read_ahead(reply);
     if (reply.size() > init_capacity) {
         init_error_ = EPROTO;
     } else if (const auto recorded = vault.init_reply_length.load(std::memory_order_acquire); recorded != 0) {

@@ -54,9 +54,9 @@ struct ControlOperations {
     static void read(fuse_req_t request, fuse_ino_t /*inode*/, size_t size, off_t offset, fuse_file_info* info) {
         self(request).read(request, size, offset, *info);
     }
-    static void write(fuse_req_t request, fuse_ino_t inode, const char* /*data*/, size_t size, off_t /*offset*/,
+    static void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, off_t /*offset*/,
                       fuse_file_info* /*info*/) {
-        self(request).write(request, inode, size);
+        self(request).write(request, inode, {data, size});
     }
     // The shell's > truncates first.
     static void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* /*status*/, int what,
@@ -288,15 +288,15 @@ void ControlFs::read(fuse_req_t request, std::size_t size, off_t offset, const f
     fuse_reply_buf(request, part.data(), part.size());
 }
 
-void ControlFs::write(fuse_req_t request, fuse_ino_t inode, std::size_t size) {
+void ControlFs::write(fuse_req_t request, fuse_ino_t inode, std::string_view text) {
     const Place at = place(inode);
     const int error = !at.exists       ? ENOENT
-                      : is_command(at) ? source_.control_command(at.device, static_cast<ControlFile>(at.file))
+                      : is_command(at) ? source_.control_command(at.device, static_cast<ControlFile>(at.file), text)
                                        : EACCES;
     if (error != 0) {
         fuse_reply_err(request, error);
     } else {
-        fuse_reply_write(request, size);
+        fuse_reply_write(request, text.size());
     }
 }
 

@@ -9,7 +9,8 @@
 //   .control/<name>/last-crash       the last crash: signal, backtrace, unanswered requests, as JSON
 //   .control/<name>/log              the last lines that the worker wrote
 //   .control/<name>/sandbox          the layers around the worker: held, or why not
-//   .control/<name>/restart          write anything: another worker takes over, or a quarantined device is tried again
+//   .control/<name>/restart          write anything: another worker takes over, or a quarantined device is tried again;
+//                                    "take": one that another program has is taken from it
 //   .control/<name>/eject            write anything: everything goes to the device, then it can be unplugged
 //
 // Everything here is made up at the moment it is asked for; nothing is cached. It is served from the supervisor's event
@@ -67,8 +68,8 @@ class ControlSource {
     [[nodiscard]] virtual std::vector<Device> control_devices() const = 0;
     // The content of a file, one line with its break at least; empty when there is no such device (any more).
     [[nodiscard]] virtual std::string control_content(unsigned number, ControlFile file) const = 0;
-    // Something was written to a command's file. An errno, or 0.
-    virtual int control_command(unsigned number, ControlFile file) = 0;
+    // `text` was written to a command's file. An errno, or 0.
+    virtual int control_command(unsigned number, ControlFile file, std::string_view text) = 0;
 };
 
 // Whose the files of `.control` are. Commands can be written by the owner, and by the group if there is one; who may
@@ -116,7 +117,7 @@ class ControlFs {
     void read_folder(fuse_req_t request, fuse_ino_t inode, std::size_t size, off_t offset);
     void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info& info);
     void read(fuse_req_t request, std::size_t size, off_t offset, const fuse_file_info& info);
-    void write(fuse_req_t request, fuse_ino_t inode, std::size_t size);
+    void write(fuse_req_t request, fuse_ino_t inode, std::string_view text);
     void poll(fuse_req_t request, const fuse_file_info& info, fuse_pollhandle* handle);
     void release(fuse_req_t request, const fuse_file_info& info);
 

@@ -116,16 +116,15 @@ Result<void> ask_usbfs(int usbfs, unsigned interface_number, unsigned long what,
     return {};
 }
 
-}  // namespace
-
-std::vector<BoundInterface> bound_interfaces(const SystemPaths& paths, const std::string& port) {
+// By number; of usbfs, or of the kernel's drivers.
+std::vector<BoundInterface> interfaces(const SystemPaths& paths, const std::string& port, bool usbfs) {
     std::vector<BoundInterface> bound;
     std::error_code error;
     for (const auto& item : fs::directory_iterator(paths.sys / "bus/usb/devices" / port, error)) {
         const std::string name = item.path().filename();
         BoundInterface interface;
         interface.driver = driver_of(item.path());
-        if (!name.starts_with(port + ":") || interface.driver.empty() || interface.driver == "usbfs") {
+        if (!name.starts_with(port + ":") || interface.driver.empty() || (interface.driver == "usbfs") != usbfs) {
             continue;
         }
         if (hexadecimal(item.path() / "bInterfaceNumber", interface.number) &&
@@ -138,6 +137,16 @@ std::vector<BoundInterface> bound_interfaces(const SystemPaths& paths, const std
     }
     std::sort(bound.begin(), bound.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
     return bound;
+}
+
+}  // namespace
+
+std::vector<BoundInterface> bound_interfaces(const SystemPaths& paths, const std::string& port) {
+    return interfaces(paths, port, false);
+}
+
+std::vector<BoundInterface> claimed_interfaces(const SystemPaths& paths, const std::string& port) {
+    return interfaces(paths, port, true);
 }
 
 Result<DiskHold> DiskHold::create(const SystemPaths& paths, const std::string& port) {
@@ -164,8 +173,8 @@ Result<DiskHold> DiskHold::create(const SystemPaths& paths, const std::string& p
     return hold;
 }
 
-Result<void> detach_kernel_driver(int usbfs, unsigned interface_number) {
-    return ask_usbfs(usbfs, interface_number, USBDEVFS_DISCONNECT, "take from the kernel's driver");
+Result<void> detach_driver(int usbfs, unsigned interface_number) {
+    return ask_usbfs(usbfs, interface_number, USBDEVFS_DISCONNECT, "take from its driver");
 }
 
 Result<void> attach_kernel_driver(int usbfs, unsigned interface_number) {

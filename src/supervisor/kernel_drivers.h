@@ -31,6 +31,8 @@ struct BoundInterface {
 
 // The interfaces of the device at `port` (sysfs: "1-1.2") that a kernel driver has; usbfs, which is user mode, is none.
 [[nodiscard]] std::vector<BoundInterface> bound_interfaces(const SystemPaths& paths, const std::string& port);
+// Those that a program has claimed, through usbfs.
+[[nodiscard]] std::vector<BoundInterface> claimed_interfaces(const SystemPaths& paths, const std::string& port);
 
 // A device's disks and partitions, opened so that nobody else can begin to use them.
 class DiskHold {
@@ -43,8 +45,9 @@ class DiskHold {
     std::vector<UniqueFd> disks_;
 };
 
-// Takes an interface from its kernel driver, by the device's usbfs descriptor.
-[[nodiscard]] Result<void> detach_kernel_driver(int usbfs, unsigned interface_number);
+// Takes an interface from whoever has it, by the device's usbfs descriptor: its kernel driver, or a program, whose
+// transfers end with an error.
+[[nodiscard]] Result<void> detach_driver(int usbfs, unsigned interface_number);
 // Lets the kernel look for a driver for it again.
 [[nodiscard]] Result<void> attach_kernel_driver(int usbfs, unsigned interface_number);
 

@@ -263,7 +263,8 @@ void ManagedDevice::wait_for_others() {
     const std::string others = holders_text(device_holders(description_.location.device_node));
     last_error_ = "another program is using the device: " +
                   (others.empty() ? "one that is not visible from here, or a kernel driver" : others) +
-                  "; end it, or have it let go of the device, and it is served (or write to `restart`)";
+                  "; when it ends, or lets go of the device, it is served; to take it from it now, write \"take\" to "
+                  "`restart`";
     emit("in-use", last_error_);
     unmount_folder(EIO);
     set_state(State::waiting);
@@ -298,6 +299,14 @@ bool ManagedDevice::restart() {
     replacing_ = true;
     worker_->stop(stop_grace);
     return true;
+}
+
+bool ManagedDevice::take() {
+    if (state_ != State::waiting) {
+        return false;
+    }
+    take_ = true;
+    return restart();
 }
 
 void ManagedDevice::leave() {

@@ -114,6 +114,8 @@ class ManagedDevice {
     // Replaces the worker, with open files and requests going on; or begins again when quarantined, waiting or ejected.
     // False: not now, the device is on its way from one state to another.
     bool restart();
+    // The same while another program has the device: it is taken from it.
+    bool take();
     // Gets the device ready to be unplugged. False: not now.
     bool eject();
     // Unmounts, has the worker close the device, removes the folder. Events::stopped follows.
@@ -139,6 +141,7 @@ class ManagedDevice {
     void unmount_folder(int error);
     void open_device();
     Result<void> take_from_kernel(int device);
+    void take_from_programs(int device);
     void give_back_to_kernel();
     void launch_worker(UniqueFd device);
     void on_message(const nlohmann::json& message);
@@ -188,6 +191,7 @@ class ManagedDevice {
     bool said_failed_ = false;                         // the worker could not start, and said why
     bool in_use_ = false;                              // because another program has the device
     unsigned failed_starts_ = 0;                       // in a row
+    bool take_ = false;                                // the next worker's device is taken from who has it
     bool one_by_one_ = false;                          // the next worker is to try what is pending one by one
     bool mount_anew_ = false;                          // the worker has said that it cannot take this mount over
     bool replacing_ = false;                           // the worker's end was asked for by restart()

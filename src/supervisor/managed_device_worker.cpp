@@ -1,6 +1,7 @@
 // ManagedDevice: its worker: the device opened for it, its launch, what it says, and ejecting.
 
 #include "common/log.h"
+#include "supervisor/device_holders.h"
 #include "supervisor/kernel_drivers.h"
 #include "supervisor/managed_device.h"
 
@@ -50,6 +51,9 @@ void ManagedDevice::open_device() {
     }
     UniqueFd device(::open(location.device_node.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     if (device) {
+        if (std::exchange(take_, false)) {
+            take_from_programs(device.get());
+        }
         if (const auto taken = take_from_kernel(device.get()); taken) {
             launch_worker(std::move(device));
         } else {
@@ -75,13 +79,26 @@ Result<void> ManagedDevice::take_from_kernel(int device) {
     PLUGFS_ASSIGN(const auto hold, DiskHold::create(paths, description_.location.port));
     for (const auto& interface : bound) {
         if (wanted(interface)) {
-            PLUGFS_TRY(detach_kernel_driver(device, interface.number));
+            PLUGFS_TRY(detach_driver(device, interface.number));
             log::info(description_.name + ": interface " + std::to_string(interface.number) + " taken from " +
                       interface.driver);
             taken_.insert(interface.number);
         }
     }
     return {};
+}
+
+// Somebody has said that it is to be.
+void ManagedDevice::take_from_programs(int device) {
+    const std::string others = holders_text(device_holders(description_.location.device_node));
+    for (const auto& interface : claimed_interfaces(SystemPaths(), description_.location.port)) {
+        if (!description_.drives(interface.identity)) {
+            continue;
+        }
+        const auto taken = detach_driver(device, interface.number);
+        log::info(description_.name + ": interface " + std::to_string(interface.number) +
+                  (taken ? " taken from " + others : ": " + taken.error().text()));
+    }
 }
 
 void ManagedDevice::give_back_to_kernel() {

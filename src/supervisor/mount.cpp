@@ -156,7 +156,8 @@ void widen_read_ahead(unsigned device_major, unsigned device_minor) {
     (void)std::snprintf(path.data(), path.size(), "/sys/class/bdi/%u:%u/read_ahead_kb", device_major, device_minor);
     const UniqueFd file(::open(path.data(), O_WRONLY | O_CLOEXEC));
     // Only speed depends on it.
-    if (!file || ::write(file.get(), "1024\n", 5) < 0) {
+    const std::string kibibytes = std::to_string(read_ahead_limit >> 10U) + "\n";
+    if (!file || ::write(file.get(), kibibytes.data(), kibibytes.size()) < 0) {
         log::debug(std::string("read-ahead: ") + path.data() + ": " + std::strerror(errno));
     }
 }

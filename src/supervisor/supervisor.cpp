@@ -396,12 +396,16 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
     return {};
 }
 
-int Supervisor::control_command(unsigned number, ControlFile file) {
+int Supervisor::control_command(unsigned number, ControlFile file, std::string_view text) {
     ManagedDevice* device = find(number);
     if (device == nullptr || !is_command(file)) {
         return device == nullptr ? ENODEV : EINVAL;
     }
-    return (file == ControlFile::eject ? device->eject() : device->restart()) ? 0 : EBUSY;
+    if (file == ControlFile::eject) {
+        return device->eject() ? 0 : EBUSY;
+    }
+    const bool take = text == "take" || text == "take\n";
+    return (take ? device->take() : device->restart()) ? 0 : EBUSY;
 }
 
 }  // namespace plugfs

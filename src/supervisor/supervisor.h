@@ -34,7 +34,7 @@ class Supervisor : public ControlSource {
 
     [[nodiscard]] std::vector<Device> control_devices() const override;
     [[nodiscard]] std::string control_content(unsigned number, ControlFile file) const override;
-    int control_command(unsigned number, ControlFile file) override;
+    int control_command(unsigned number, ControlFile file, std::string_view text) override;
 
   private:
     explicit Supervisor(const Options& options);

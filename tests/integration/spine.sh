@@ -68,3 +68,17 @@ stop_daemon
 check "plugfsd ends with 0" test "$daemon_status" = 0
 check "its mounts are gone" sh -c "! grep -q ' $work/' /proc/mounts"
 check "its workers are gone" sh -c "! kill -0 $worker 2>/dev/null"
+
+# The machine's time zone, which drivers cannot look up any more when they need it: a player's times are local ones.
+zone=/usr/share/zoneinfo/Asia/Tokyo
+if [ "$(id -u)" = 0 ] && [ -f "$zone" ] && [ -f /etc/localtime ]; then
+    mkdir "$work/dated" && touch -d 2021-03-04T12:00:00Z "$work/dated/noon.mp3"
+    TZ=UTC player clock --root "$work/dated" --identity 1209:0001,Clock,C1 --fault local-dates
+    env -u TZ unshare -m sh -c "mount --bind '$zone' \"\$(readlink -f /etc/localtime)\" && exec '$stage/sbin/plugfsd' -f --no-local --state-dir '$work/state' --attach 'unix:$work/clock' '$mnt'" >>"$work/daemon.log" 2>&1 &
+    daemon=$!
+    inside() { nsenter -t "$daemon" -m "$@"; }
+    noon="$mnt/Clock/storage/Internal storage/noon.mp3"
+    wait_for 20 inside test -f "$noon"
+    check "a player's times are in the machine's time zone" test "$(inside stat -c %Y "$noon" 2>/dev/null)" = "$(date -d 2021-03-04T12:00:00+09:00 +%s)"
+    stop_daemon
+fi

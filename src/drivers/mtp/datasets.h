@@ -26,8 +26,7 @@ std::string read_string(ByteReader& reader, bool* damaged = nullptr);
 
 // PTP 5.3.5: "YYYYMMDDThhmmss" with ".s" and a time zone ("Z", "+hhmm") both optional. Seconds since 1970 UTC; without
 // a zone the time is the device's local time (MTP 3.2.5), which is taken to be this machine's: the one lies beside the
-// other. Nothing when it is no date. Uses the C library's time zone: main() has to call tzset() while files can be
-// read.
+// other. Nothing when it is no date. Uses the C library's time zone, which run_driver() has read.
 [[nodiscard]] std::optional<std::int64_t> parse_date_time(const std::string& text);
 
 // PTP 5.5.1

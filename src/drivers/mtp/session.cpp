@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 
 // A posted buffer costs by its size: this is what a dataset usually needs.
 constexpr std::size_t dataset_post = std::size_t{16} << 10U;
+constexpr std::size_t part_size = std::size_t{512} << 10U;
 // Data beyond what was posted with the command comes in pieces of this size, two of them posted ahead.
 constexpr std::size_t piece_size = std::size_t{256} << 10U;
 constexpr std::size_t pieces_ahead = 2;
@@ -67,7 +68,12 @@ Result<void> Session::begin(std::uint16_t operation, ParameterList parameters, s
     whole_ = whole;
     // Command, data and response are queued together, so that the bus does not wait for us between them.
     PLUGFS_TRY(guarded(send_command(operation, parameters)));
-    PLUGFS_TRY(guarded(in_.post(container_header_size + first)));
+    // In parts: while we copy one, the next is on its way.
+    for (std::size_t left = container_header_size + first; left > 0;) {
+        const std::size_t part = left >= 2 * part_size ? part_size : left;
+        PLUGFS_TRY(guarded(in_.post(part)));
+        left -= part;
+    }
     if (first > 0 && whole <= first) {
         PLUGFS_TRY(guarded(in_.post(container_header_size)));
     }

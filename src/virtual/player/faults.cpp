@@ -36,6 +36,7 @@ const FaultSwitches::List& Faults::known() {
         {"short-store", "half of each object that is sent is lost, and the answer is OK"},
         {"send-stall", "halt the OUT endpoint in the middle of an object"},
         {"drop-dates", "dates of objects are the device's own"},
+        {"local-dates", "dates of objects are local times, without a zone"},
         {"free", "=BYTES: no more space than this"},
         {"own-events", "events for what the initiator itself has changed, too"},
         {"unplug-after", "=BYTES: close the connection after so many bytes of data (1048576)"},

@@ -202,8 +202,8 @@ std::uint16_t Responder::object_info(std::uint32_t handle) {
     out.u32le(0);
     out.u32le(0);
     write_string(out, shown_name(*object));
-    write_string(out, date_time(object->modified));
-    write_string(out, date_time(object->modified));
+    write_string(out, date_time(object->modified, faults_.on("local-dates")));
+    write_string(out, date_time(object->modified, faults_.on("local-dates")));
     write_string(out, "");
     send_dataset(std::move(out).take());
     return rc::ok;

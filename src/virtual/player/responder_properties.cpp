@@ -97,7 +97,7 @@ void Responder::write_property(ByteWriter& out, const StoredObject& object, std:
             break;
         }
         case prop::date_modified:
-            write_string(out, date_time(object.modified));
+            write_string(out, date_time(object.modified, faults_.on("local-dates")));
             break;
         case prop::parent_object:
             out.u32le(object.parent);

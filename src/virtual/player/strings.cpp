@@ -94,12 +94,12 @@ std::string take_string(ByteReader& reader) {
     return text;
 }
 
-std::string date_time(std::int64_t moment) {
+std::string date_time(std::int64_t moment, bool local) {
     std::array<char, 32> text{};
-    std::tm utc{};
+    std::tm fields{};
     const std::time_t time = moment;
-    ::gmtime_r(&time, &utc);
-    (void)std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &utc);
+    (void)(local ? ::localtime_r(&time, &fields) : ::gmtime_r(&time, &fields));
+    (void)std::strftime(text.data(), text.size(), local ? "%Y%m%dT%H%M%S" : "%Y%m%dT%H%M%SZ", &fields);
     return text.data();
 }
 

@@ -12,7 +12,7 @@ namespace plugfs::virtual_usb {
 void write_string(ByteWriter& out, const std::string& text);
 // The other way round; units that are no UTF-16 become '?'.
 std::string take_string(ByteReader& reader);
-// PTP 5.3.5, in UTC.
-std::string date_time(std::int64_t moment);
+// PTP 5.3.5: in UTC, or a local time without a zone.
+std::string date_time(std::int64_t moment, bool local);
 
 }  // namespace plugfs::virtual_usb

@@ -113,7 +113,9 @@ TEST_CASE("interfaces that a kernel driver has") {
     CHECK(bound_interfaces(machine.paths, "1-1").empty());
     machine.bind("usbfs");
     CHECK(bound_interfaces(machine.paths, "1-1").empty());
+    CHECK(claimed_interfaces(machine.paths, "1-1").size() == 1);
     machine.bind("usb-storage");
+    CHECK(claimed_interfaces(machine.paths, "1-1").empty());
     const auto bound = bound_interfaces(machine.paths, "1-1");
     REQUIRE(bound.size() == 1);
     CHECK(bound[0].driver == "usb-storage");

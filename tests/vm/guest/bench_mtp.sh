@@ -1,6 +1,7 @@
 # In the guest of tests/bench/mtp: the same work with each client in turn, all of it again in each round.
 . "$(cat /run/vm/top)/tests/vm/guest/lib.sh"
 floor=$vm/mtp-floor
+times=$vm/file-times
 table=$work/table # client, row, number
 now() { date +%s%N; }
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", (b - a) / 1e6 }'; }
@@ -10,38 +11,31 @@ resident() { # of processes and their children, in MiB
     for pid in $(pgrep -f "$1"); do awk '/^VmRSS/ { print $2 }' "/proc/$pid/status" 2>/dev/null; done | awk '{ sum += $1 } END { printf "%.1f", sum / 1024 }'
 }
 
+# measure ROW COMMAND...: of file-times, in milliseconds
+measure() {
+    row=$1
+    shift
+    drop
+    "$times" x x 2>/dev/null # the program itself comes from a disk that was dropped, too
+    if measured=$("$times" "$@" 2>&1); then
+        note "$row" "${measured%% *}"
+    else
+        echo "# $client: $row: $measured"
+    fi
+}
 # work FOLDER: the storage's root, mounted
 work() {
-    begin=$(now)
-    files=$(find "$1" -type f -printf '%s %p\n' | wc -l)
-    note "walk of 1,001 files" "$(since "$begin")"
-    [ "$files" -ge 1001 ] || echo "# $client: the walk found $files files"
+    measure "walk of 1,001 files" walk "$1"
+    case $measured in *" 1001 files") ;; *) echo "# $client: the walk found ${measured#* }" ;; esac
+    measure "whole read of 100 MiB" read "$1/large.bin"
     drop
-    begin=$(now)
-    dd if="$1/large.bin" of="$work/copy" bs=1M 2>/dev/null
-    note "whole read of 100 MiB" "$(since "$begin")"
-    cmp -s "$work/copy" "$vm/player/large.bin" || echo "# $client: the copy differs"
-    drop
-    begin=$(now)
-    dd if="$1/large.bin" of="$work/part" bs=1M skip=50 count=1 2>/dev/null
-    note "1 MiB at 50 MiB" "$(since "$begin")"
-    drop
-    begin=$(now)
-    find "$1/Music" -type f | sort | head -n 500 | tr '\n' '\0' | xargs -0 cat 2>>"$work/cat.log" >"$work/small"
-    note "cat of 500 small tracks" "$(since "$begin")"
-    [ "$client" = "go-mtpfs" ] || write "$1"
-}
-write() {
-    begin=$(now)
-    if cp "$work/block" "$1/new.bin" 2>>"$work/cp.log"; then
-        note "write of 32 MiB, closed" "$(since "$begin")"
-    else
-        echo "# $client: cannot write: $(tail -n 1 "$work/cp.log")"
-    fi
+    cmp -s "$1/large.bin" "$vm/player/large.bin" || echo "# $client: the file differs"
+    measure "1 MiB at 50 MiB" part "$1/large.bin" 52428800
+    measure "500 small tracks" small "$1/Music" 500
+    [ "$client" = "go-mtpfs" ] || measure "write of 32 MiB, closed" write "$1/new.bin" 33554432
     rm -f "$1/new.bin" "$vm/player/new.bin"
 }
 
-head -c 33554432 /dev/urandom >"$work/block"
 mkdir -p "$work/mnt"
 : >"$table"
 ended() { wait_for 30 sh -c "! pgrep -f '$1' >/dev/null"; }
@@ -50,7 +44,7 @@ for round in $(seq "$(cat $vm/rounds)"); do
     note "walk of 1,001 files" "$($floor walk | cut -d' ' -f1)"
     note "whole read of 100 MiB" "$($floor read large.bin | cut -d' ' -f1)"
     note "1 MiB at 50 MiB" "$($floor part large.bin 52428800 | cut -d' ' -f1)"
-    note "cat of 500 small tracks" "$($floor small 500 | cut -d' ' -f1)"
+    note "500 small tracks" "$($floor small 500 | cut -d' ' -f1)"
     note "write of 32 MiB, closed" "$($floor write new.bin 33554432 | cut -d' ' -f1)"
     rm -f "$vm/player/new.bin"
 

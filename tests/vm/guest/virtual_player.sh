@@ -24,19 +24,25 @@ jmtpfs -f "$work/jmtpfs" >"$work/jmtpfs.log" 2>&1 &
 client=$!
 check "jmtpfs mounts it" wait_for 30 test -d "$work/jmtpfs/Internal storage"
 check "jmtpfs: sha256 of every file" sums_of "$work/jmtpfs/Internal storage"
-# Ours says whose it is, and comes as soon as it is free.
+# Ours says whose it is, and takes it when it is told to.
 start_daemon
 check "while jmtpfs has it, plugfsd says so" wait_for 30 sh -c "grep -q 'waiting: another program is using the device: \"jmtpfs\" (process $client of user 0)' '$mnt/.control/Walkman/state'"
-unmount "$work/jmtpfs"
-check "when jmtpfs has ended, it is served" wait_for 30 state_is Walkman running
+check "told to, plugfsd takes it from jmtpfs" sh -c "echo take >'$mnt/.control/Walkman/restart'"
+check "and serves it" wait_for 30 state_is Walkman running
+check "jmtpfs has lost it" sh -c "! cat '$work/jmtpfs/Internal storage/'* >/dev/null 2>&1"
 stop_daemon
+unmount "$work/jmtpfs"
 
-# Another implementation altogether.
+# Another implementation altogether. Ours comes as soon as it is free.
 aft-mtp-mount -f "$work/aft" >"$work/aft.log" 2>&1 &
 client=$!
 check "aft-mtp-mount mounts it" wait_for 30 test -d "$work/aft/Internal storage"
 check "aft-mtp-mount: sha256 of every file" sums_of "$work/aft/Internal storage"
+start_daemon
+check "while aft-mtp-mount has it, plugfsd waits" wait_for 30 sh -c "grep -q '^waiting: another program' '$mnt/.control/Walkman/state'"
 unmount "$work/aft"
+check "when it has ended, it is served" wait_for 30 state_is Walkman running
+stop_daemon
 
 # Ours: from the same bus, through libusb.
 start_daemon
