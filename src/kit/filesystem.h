@@ -23,6 +23,7 @@
 #include "kit/session.h"
 #include "kit/track_view.h"
 #include "kit/tree.h"
+#include "kit/walk_ahead.h"
 
 #include <sys/stat.h>
 
@@ -152,6 +153,9 @@ class Filesystem : public DeviceEvents {
     bool answer_lookup(fuse_req_t request, Node& folder, const std::string& name);
     void answer_folder(fuse_req_t request, Node& folder, std::size_t size, std::uint64_t offset, bool plus);
     void await_folder(Node& folder, FolderWaiter waiter);
+    void look_ahead_from(const Node& folder);
+    [[nodiscard]] static std::vector<std::uint64_t> folders_in(const Node& folder, std::uint64_t after);
+    void list_ahead();
     void want_listing(Node& folder, unsigned attempt = 0, Priority priority = Priority::metadata);
     // Whether it can be said what is not in it.
     [[nodiscard]] bool is_known(const Node& folder) const;
@@ -349,6 +353,7 @@ class Filesystem : public DeviceEvents {
     std::unordered_map<std::uint64_t, OpenFile> open_files_;
     std::unordered_map<std::uint64_t, std::vector<FolderWaiter>> folder_waiters_;
     std::unordered_map<std::uint64_t, JobId> listing_jobs_;  // of the next part, by inode
+    WalkAhead walk_;
     std::unordered_map<PendingId, Pending> pending_;
     std::vector<fuse_req_t> interrupted_;
     PendingId last_pending_ = 0;

@@ -28,6 +28,9 @@ void Filesystem::open_folder(fuse_req_t request, std::uint64_t inode, fuse_file_
         fuse_reply_err(request, ESTALE);
         return;
     }
+    if (node->content == Content::driver && node->parent != nullptr) {
+        look_ahead_from(*node);
+    }
     // The kernel keeps the listing until it is told that it has changed.
     info.cache_readdir = 1;
     info.keep_cache = 1;
@@ -114,6 +117,40 @@ void Filesystem::answer_folder(fuse_req_t request, Node& folder, std::size_t siz
     if (fuse_reply_buf(request, buffer.data(), used) == -ENOENT) {
         for (Node* node : referenced) {
             tree_.unreference(*node);
+        }
+    }
+}
+
+// Somebody looks into `folder`: if he goes through a tree, what he will look into next is listed already.
+void Filesystem::look_ahead_from(const Node& folder) {
+    if (walk_.looked_into(folder.inode, folder.parent->inode, WalkAhead::Clock::now())) {
+        walk_.come(folders_in(*folder.parent, folder.inode));
+        if (is_known(folder)) {
+            walk_.come(folders_in(folder, 0));
+        }
+    }
+    list_ahead();
+}
+
+// Those that are not listed yet, in the order in which they are read, behind `after`.
+std::vector<std::uint64_t> Filesystem::folders_in(const Node& folder, std::uint64_t after) {
+    std::vector<std::uint64_t> folders;
+    for (auto at = folder.children.upper_bound(after); at != folder.children.end(); ++at) {
+        const Node& child = *at->second;
+        if (child.kind == Kind::directory && child.content == Content::driver && child.listed == Listed::no) {
+            folders.push_back(child.inode);
+        }
+    }
+    return folders;
+}
+
+void Filesystem::list_ahead() {
+    while (const std::uint64_t inode = walk_.next(WalkAhead::Clock::now())) {
+        Node* folder = tree_.find(inode);
+        if (folder == nullptr || folder->listed != Listed::no) {
+            walk_.forget(inode);
+        } else {
+            want_listing(*folder, 0, Priority::ahead);
         }
     }
 }
@@ -265,7 +302,13 @@ void Filesystem::listing_ended(Node& folder, const Error* error) {
             take_out(*node);
         }
     }
+    if (error != nullptr) {
+        walk_.forget(folder.inode);
+    } else if (walk_.walking(WalkAhead::Clock::now()) && folder.content == Content::driver) {
+        walk_.come(folders_in(folder, 0));
+    }
     resume_waiting(folder.inode, error);
+    list_ahead();
     go_on_with_tracks();
 }
 

@@ -61,8 +61,8 @@ std::size_t read_file(const std::string& path, std::vector<char>& buffer, off_t 
     }
     std::size_t done = 0;
     while (done < most) {
-        const ssize_t got = ::pread(file, buffer.data(), std::min(buffer.size(), most - done),
-                                    offset + static_cast<off_t>(done));
+        const ssize_t got =
+            ::pread(file, buffer.data(), std::min(buffer.size(), most - done), offset + static_cast<off_t>(done));
         if (got < 0) {
             die(path);
         }
@@ -114,7 +114,8 @@ int main(int argc, char** argv) {
         walk(path);
         bytes = found.size();
     } else if (what == "read" || what == "part") {
-        bytes = read_file(path, buffer, what == "part" ? static_cast<off_t>(number) : 0, what == "part" ? piece : SIZE_MAX);
+        bytes =
+            read_file(path, buffer, what == "part" ? static_cast<off_t>(number) : 0, what == "part" ? piece : SIZE_MAX);
     } else if (what == "small") {
         for (const auto& each : paths) {
             bytes += read_file(each, buffer, 0, SIZE_MAX);

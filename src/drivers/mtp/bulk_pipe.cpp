@@ -1,17 +1,18 @@
 #include "drivers/mtp/bulk_pipe.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace plugfs::mtp {
 
 namespace {
 // Transfers kept for the next time; some large and some small ones are the usual need.
-constexpr std::size_t idle_limit = 6;
+constexpr std::size_t idle_limit = 8;
 constexpr std::chrono::seconds cancel_deadline{1};
 }  // namespace
 
 Result<BulkIn::Owned> BulkIn::idle_transfer(std::size_t capacity) {
-    // The smallest that is large enough: a posted buffer costs by its size.
+    // The smallest that is large enough.
     auto best = idle_.end();
     for (auto at = idle_.begin(); at != idle_.end(); ++at) {
         const bool fits = (*at)->buffer().size() >= capacity;
@@ -24,7 +25,8 @@ Result<BulkIn::Owned> BulkIn::idle_transfer(std::size_t capacity) {
         idle_.erase(best);
         return transfer;
     }
-    return device_.create_transfer(endpoint_, capacity);
+    // Of few sizes, so that it fits the next time, too: making one takes longer than most transfers.
+    return device_.create_transfer(endpoint_, std::bit_ceil(capacity));
 }
 
 void BulkIn::keep(Owned transfer) {
