@@ -32,6 +32,28 @@ Result<std::size_t> ObjectReader::read(std::uint32_t handle, std::uint64_t size,
         return std::size_t{0};
     }
     out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size - offset)));
+    if (fills_last_packet(size, offset, out.size())) {
+        PLUGFS_ASSIGN(const auto most, read_range(handle, size, offset, out.first(out.size() - 1)));
+        if (most < out.size() - 1) {
+            return most;
+        }
+        PLUGFS_ASSIGN(const auto last, read_range(handle, size, offset + most, out.last(1)));
+        return most + last;
+    }
+    return read_range(handle, size, offset, out);
+}
+
+// Some phones (Samsung's Galaxy A3, A7 and S7 at least) hang when the end of an object ends a packet: whoever reported
+// it saw that one byte less, and then that byte, goes well. Not asked of GetObject, where there is no choice.
+bool ObjectReader::fills_last_packet(std::uint64_t size, std::uint64_t offset, std::size_t length) const {
+    const std::size_t packet = session_.packet_size();
+    return (partial_64_ || partial_32_) && length > 1 && offset + length == size && packet > 0 &&
+           (container_header_size + length) % packet == 0;
+}
+
+// Within the object.
+Result<std::size_t> ObjectReader::read_range(std::uint32_t handle, std::uint64_t size, std::uint64_t offset,
+                                             std::span<std::byte> out) {
     if (partial_64_) {
         auto got = read_parts(operation::get_partial_object_64, handle, offset, out);
         if (got || !lacks(got.error(), "GetPartialObject")) {

@@ -31,6 +31,9 @@ class ObjectReader {
     [[nodiscard]] WholeObject& whole() { return whole_; }
 
   private:
+    [[nodiscard]] bool fills_last_packet(std::uint64_t size, std::uint64_t offset, std::size_t length) const;
+    Result<std::size_t> read_range(std::uint32_t handle, std::uint64_t size, std::uint64_t offset,
+                                   std::span<std::byte> out);
     Result<std::size_t> read_parts(std::uint16_t operation, std::uint32_t handle, std::uint64_t offset,
                                    std::span<std::byte> out);
     bool lacks(const Error& error, const char* what);

@@ -81,6 +81,8 @@ class Session {
     // so the first thing is the Cancel.
     Result<void> open(bool sending = false);
     void close();
+    // Bytes of a packet from the device.
+    [[nodiscard]] std::size_t packet_size() const { return endpoints_.bulk_in_packet; }
     // How often a session has been opened: object handles of an earlier one need not mean anything now (PTP 9.2).
     [[nodiscard]] unsigned generation() const { return generation_; }
 

@@ -25,6 +25,7 @@ const FaultSwitches::List& Faults::known() {
         {"throttle", "=BYTES: move so many bytes a second (1048576)"},
         {"hang", "no answer at all"},
         {"read-past-end-hang", "hang when a read passes an object's end"},
+        {"full-packet-end-hang", "hang when a partial read reaches an object's end and fills its last packet"},
         {"locked", "no storage until told `unlock`"},
         {"new-handles", "every session gives objects new handles, which the specification allows"},
         {"odd-names", "names that are no UTF-16, have a slash, or occur twice"},

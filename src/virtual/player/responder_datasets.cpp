@@ -16,6 +16,8 @@ namespace rc = mtp::response;
 
 namespace {
 
+constexpr std::size_t header_size = 12;  // of a container
+
 void write_array(ByteWriter& out, std::initializer_list<std::uint16_t> numbers) {
     out.u32le(static_cast<std::uint32_t>(numbers.size()));
     for (const std::uint16_t number : numbers) {
@@ -219,6 +221,11 @@ std::uint16_t Responder::object(std::uint32_t handle, std::uint64_t offset, std:
         return 0;
     }
     const std::uint64_t count = offset >= object->size ? 0 : std::min(length, object->size - offset);
+    const std::size_t packet = description_.interfaces.front().endpoints.front().max_packet_size;
+    const bool fills_packet = (header_size + count) % packet == 0;
+    if (length != UINT64_MAX && fills_packet && offset + count == object->size && faults_.on("full-packet-end-hang")) {
+        return 0;
+    }
     const auto file = std::make_shared<UniqueFd>(::open(object->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!*file) {
         return rc::access_denied;

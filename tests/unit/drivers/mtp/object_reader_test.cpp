@@ -88,6 +88,33 @@ TEST_CASE("no read passes the object's end, and one behind it asks nothing") {
     CHECK(empty.device.asked.empty());
 }
 
+TEST_CASE("the end of an object never ends a packet, which hangs some phones") {
+    const std::size_t packet = endpoints.bulk_in_packet;
+    for (const char* partial : {"", "no-partial-64"}) {
+        for (const std::size_t size : {packet - container_header_size, (8 * packet) - container_header_size}) {
+            CAPTURE(size);
+            PlayerFixture player;
+            const auto content = pattern(0, size);
+            player.folder.file("file", content);
+            (void)player.faults.set(partial);
+            (void)player.faults.set("full-packet-end-hang");
+            Session session(*player.device, endpoints, quick);
+            REQUIRE(session.open());
+            RecordingHost host(*player.device);
+            const auto info = parse_device_info(*session.dataset(operation::get_device_info, {}));
+            REQUIRE(info);
+            ObjectReader reader(session, *info, host);
+            const auto handle = player.store->list(player.storage, 0).front();
+            Bytes all(size + 100);
+            const auto got = reader.read(handle, size, 0, all);
+            REQUIRE(got);
+            CHECK(*got == size);
+            all.resize(size);
+            CHECK(all == content);
+        }
+    }
+}
+
 TEST_CASE("GetPartialObject64 is used where there is one, with offsets of 64 bits") {
     Fixture it(3 * four_gib, {partial_64, partial_32});
     for (const std::uint64_t offset :

@@ -51,6 +51,7 @@ const std::set<std::string> tested = {"stall-data",
                                       "throttle",
                                       "hang",
                                       "read-past-end-hang",
+                                      "full-packet-end-hang",
                                       "locked",
                                       "odd-names",
                                       "unplug-after",
@@ -209,6 +210,18 @@ TEST_CASE("hang, read-past-end-hang") {
     CHECK(it.containers(op::get_partial_object, {it.file, 2000, 37}).empty());
     CHECK(it.containers(op::get_partial_object, {it.file, 2037, 0}).empty());
     CHECK(it.containers(op::get_partial_object_64, {it.file, 0, 1, 1}).empty());
+}
+
+TEST_CASE("full-packet-end-hang") {
+    Fixture it;
+    CHECK(it.faults.set("full-packet-end-hang"));
+    const std::uint32_t packet = 512;
+    const std::uint32_t at = 2036 - (packet - 12);
+    CHECK(it.containers(op::get_partial_object, {it.file, at, packet - 12}).empty());
+    CHECK(it.containers(op::get_partial_object_64, {it.file, at, 0, packet}).empty());
+    CHECK(it.ask(op::get_partial_object, {it.file, at, packet - 13}).code == rc::ok);
+    CHECK(it.ask(op::get_partial_object, {it.file, at + 1, packet - 13}).code == rc::ok);
+    CHECK(it.ask(op::get_partial_object, {it.file, 0, packet - 12}).code == rc::ok);
 }
 
 TEST_CASE("locked: no storage") {
