@@ -1,5 +1,7 @@
 #include "drivers/mtp/mtp_driver.h"
 
+#include "drivers/mtp/operation_quirks.h"
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -155,6 +157,7 @@ Result<void> MtpDriver::read_device_info() {
     PLUGFS_ASSIGN(const auto dataset,
                   attempt([this] { return session_->dataset(operation::get_device_info, {}, std::size_t{1} << 20U); }));
     PLUGFS_ASSIGN(info_, parse_device_info(dataset));
+    leave_out_operations(info_, host_);
     lister_ = std::make_unique<ObjectLister>(*session_, info_, host_);
     reader_ = std::make_unique<ObjectReader>(*session_, info_, host_);
     sender_ = std::make_unique<ObjectSender>(*session_, *lister_, info_, host_);
