@@ -5,7 +5,10 @@
 //   file-times read FILE                   from open to close, in pieces of 1 MiB
 //   file-times part FILE OFFSET            1 MiB from there, from open to close
 //   file-times small FOLDER COUNT          the first COUNT files below it, by name, each from open to close
+//   file-times random FILE COUNT           4 KiB each from COUNT places, past the page cache (O_DIRECT)
 //   file-times write FILE SIZE             a new file in pieces of 1 MiB, from open to close
+//   file-times sync FILE SIZE              the same, with fsync before the close
+//   file-times create FOLDER COUNT         a new folder with COUNT files of some bytes, then sync of the file system
 //
 // Prints "MILLISECONDS DETAIL"; exit status 1 and the reason on stderr if anything fails.
 
@@ -19,6 +22,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -77,7 +81,49 @@ std::size_t read_file(const std::string& path, std::vector<char>& buffer, off_t 
     return done;
 }
 
-void write_file(const std::string& path, const std::vector<char>& buffer, std::size_t size) {
+// Places that are the same every time.
+std::size_t read_random(const std::string& path, std::size_t count) {
+    constexpr std::size_t page = 4096;
+    const int file = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+    struct stat status {};
+    void* buffer = std::aligned_alloc(page, page);
+    if (file < 0 || ::fstat(file, &status) != 0 || buffer == nullptr) {
+        die(path);
+    }
+    std::minstd_rand random(1);
+    std::uniform_int_distribution<off_t> place(0, (status.st_size / static_cast<off_t>(page)) - 1);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (::pread(file, buffer, page, place(random) * static_cast<off_t>(page)) != static_cast<ssize_t>(page)) {
+            die(path);
+        }
+    }
+    std::free(buffer);
+    (void)::close(file);
+    return count * page;
+}
+
+std::size_t create_files(const std::string& folder, std::size_t count) {
+    if (::mkdir(folder.c_str(), 0777) != 0) {
+        die(folder);
+    }
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::string number = std::to_string(i);
+        const int file = ::open((folder + "/" + number).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file < 0 || ::write(file, number.data(), number.size()) < 0 || ::close(file) != 0) {
+            die(folder);
+        }
+        bytes += number.size();
+    }
+    const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (opened < 0 || ::syncfs(opened) != 0) {
+        die(folder);
+    }
+    (void)::close(opened);
+    return bytes;
+}
+
+void write_file(const std::string& path, const std::vector<char>& buffer, std::size_t size, bool sync) {
     const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (file < 0) {
         die(path);
@@ -89,7 +135,7 @@ void write_file(const std::string& path, const std::vector<char>& buffer, std::s
         }
         done += static_cast<std::size_t>(written);
     }
-    if (::close(file) != 0) {
+    if ((sync && ::fsync(file) != 0) || ::close(file) != 0) {
         die(path);
     }
 }
@@ -120,10 +166,14 @@ int main(int argc, char** argv) {
         for (const auto& each : paths) {
             bytes += read_file(each, buffer, 0, SIZE_MAX);
         }
-    } else if (what == "write") {
-        write_file(path, buffer, bytes = static_cast<std::size_t>(number));
+    } else if (what == "random") {
+        bytes = read_random(path, static_cast<std::size_t>(number));
+    } else if (what == "create") {
+        bytes = create_files(path, static_cast<std::size_t>(number));
+    } else if (what == "write" || what == "sync") {
+        write_file(path, buffer, bytes = static_cast<std::size_t>(number), what == "sync");
     } else {
-        std::fprintf(stderr, "usage: %s walk|read|part|small|write PATH [NUMBER]\n", argv[0]);
+        std::fprintf(stderr, "usage: %s walk|read|part|small|random|write|sync|create PATH [NUMBER]\n", argv[0]);
         return 2;
     }
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
