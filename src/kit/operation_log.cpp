@@ -46,6 +46,20 @@ Error damaged(std::size_t record, const std::string& what) {
 
 }  // namespace
 
+const char* word_for(Operation::What what) {
+    switch (what) {
+        case Operation::What::create_file:
+            return "create";
+        case Operation::What::create_folder:
+            return "make folder";
+        case Operation::What::remove:
+            return "remove";
+        case Operation::What::rename:
+            break;
+    }
+    return "rename";
+}
+
 OperationLog::OperationLog(const VaultMapping& vault) : vault_(vault) {
     for (Record record = operation_count; record-- > 0;) {
         auto state = word(vault_.operation(record), 0);

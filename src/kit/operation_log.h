@@ -42,6 +42,9 @@ struct Operation {
     bool operator==(const Operation&) const = default;
 };
 
+// "create", ..., for messages.
+[[nodiscard]] const char* word_for(Operation::What what);
+
 class OperationLog {
   public:
     using Record = std::size_t;
