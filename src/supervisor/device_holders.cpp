@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <climits>
 #include <fstream>
 #include <memory>
 #include <string_view>
@@ -21,17 +23,15 @@ struct CloseFolder {
 };
 using Folder = std::unique_ptr<DIR, CloseFolder>;
 
-bool same_file(const struct stat& a, const struct stat& b) {
-    return S_ISCHR(a.st_mode) ? S_ISCHR(b.st_mode) && a.st_rdev == b.st_rdev
-                              : a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-bool has_open(const std::string& process, const struct stat& wanted) {
-    const std::string path = process + "/fd";
-    const Folder descriptors(::opendir(path.c_str()));
-    while (const dirent* entry = descriptors ? ::readdir(descriptors.get()) : nullptr) {
-        struct stat status {};
-        if (::stat((path + "/" + entry->d_name).c_str(), &status) == 0 && same_file(wanted, status)) {
+// By what the kernel says of the descriptor, not by stat(2) through it: that would ask whatever file system the file is
+// on, which may be one that nobody serves at the moment, or our own.
+bool has_open(const std::string& process, const std::string& path) {
+    const std::string descriptors = process + "/fd";
+    const Folder folder(::opendir(descriptors.c_str()));
+    std::array<char, PATH_MAX> target{};
+    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+        const ssize_t length = ::readlink((descriptors + "/" + entry->d_name).c_str(), target.data(), target.size());
+        if (length > 0 && std::string_view(target.data(), static_cast<std::size_t>(length)) == path) {
             return true;
         }
     }
@@ -42,17 +42,13 @@ bool has_open(const std::string& process, const struct stat& wanted) {
 
 std::vector<DeviceHolder> device_holders(const std::string& path, std::size_t limit) {
     std::vector<DeviceHolder> holders;
-    struct stat wanted {};
     const Folder processes(::opendir("/proc"));
-    if (::stat(path.c_str(), &wanted) != 0) {
-        return holders;
-    }
     while (const dirent* entry = processes && holders.size() < limit ? ::readdir(processes.get()) : nullptr) {
         const std::string_view text = entry->d_name;
         DeviceHolder holder;
         const auto number = std::from_chars(text.data(), text.data() + text.size(), holder.pid);
         const std::string process = "/proc/" + std::string(text);
-        if (number.ptr != text.data() + text.size() || holder.pid == ::getpid() || !has_open(process, wanted)) {
+        if (number.ptr != text.data() + text.size() || holder.pid == ::getpid() || !has_open(process, path)) {
             continue;
         }
         struct stat owner {};

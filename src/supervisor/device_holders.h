@@ -17,7 +17,8 @@ struct DeviceHolder {
     uid_t user = 0;
 };
 
-// The processes that have the file `path` (a device node or any other) open, this one excepted; at most `limit`.
+// The processes that have the file `path` (absolute, without links: a device node or any other) open, this one
+// excepted; at most `limit`. Never touches the files themselves.
 [[nodiscard]] std::vector<DeviceHolder> device_holders(const std::string& path, std::size_t limit = 8);
 
 // "gvfsd-mtp" (process 123 of user 1000), ...; empty if there are none.

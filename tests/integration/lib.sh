@@ -2,7 +2,7 @@
 # Sourced by each test with the staged installation as its first argument. Prints a line "ok - name" or "not ok - name" for each check.
 
 set -u
-stage=${1:?usage: $0 STAGE}
+stage=$(cd "${1:?usage: $0 STAGE}" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/plugfs-test-XXXXXX")
 mnt=$work/mnt
 failed=0
