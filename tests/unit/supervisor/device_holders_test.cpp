@@ -56,7 +56,12 @@ TEST_CASE("who has a file open is found, this process excepted") {
 
 TEST_CASE("files of a mount that nobody serves are not touched") {
     const test::TemporaryFolder folder;
-    auto fuse = mount_fuse(folder.path(), {});
+    const test::TemporaryFolder other;
+    const std::string unused = other.path() / "unused";
+    std::ofstream(unused) << "x";
+    MountOptions options;
+    options.subtype = "plugfs-test";
+    auto fuse = mount_fuse(folder.path(), options);
     if (!fuse) {
         MESSAGE("no FUSE here: ", fuse.error().text());
         return;
@@ -81,7 +86,7 @@ TEST_CASE("files of a mount that nobody serves are not touched") {
         waited = end.wait_for(std::chrono::seconds(20)) == std::future_status::timeout;
         fuse->reset();
     });
-    CHECK(device_holders("/not there").empty());
+    CHECK(device_holders(unused).empty());
     CHECK_FALSE(waited);
     done.set_value();
     rescue.join();
