@@ -20,7 +20,6 @@ constexpr Mark marks[] = {
     {"NTFS", 3, "NTFS    "sv},
     {"ReFS", 3, "ReFS\0\0\0\0"sv},
     {"a BitLocker volume", 3, "-FVE-FS-"sv},
-    {"ext2, ext3 or ext4", 0x438, "\x53\xef"sv},
     {"XFS", 0, "XFSB"sv},
     {"Btrfs", 0x10040, "_BHRfS_M"sv},
     {"F2FS", 0x400, "\x10\x20\xf5\xf2"sv},

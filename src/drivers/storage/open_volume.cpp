@@ -2,6 +2,8 @@
 
 #include "drivers/storage/exfat/boot_region.h"
 #include "drivers/storage/exfat/open_exfat.h"
+#include "drivers/storage/ext/open_ext.h"
+#include "drivers/storage/ext/super_block.h"
 #include "drivers/storage/fat/boot_sector.h"
 #include "drivers/storage/fat/open_fat.h"
 #include "drivers/storage/foreign_types.h"
@@ -16,6 +18,9 @@ Result<std::unique_ptr<Volume>> open_volume(BlockDevice& device, const VolumeOpt
     // What others have put there last counts: many leave an old boot sector in place.
     if (const auto type = foreign_type(device); !type.empty()) {
         return fail(ENOTSUP, "file system", type + " is not supported");
+    }
+    if (ext::looks_like_ext(device)) {
+        return ext::open_ext(device, options, report);
     }
     if (fat::looks_like_fat(sector)) {
         return fat::open_fat(device, options, report);
