@@ -101,7 +101,7 @@ struct_io_manager make_manager() {
     return manager;
 }
 
-struct_io_manager& manager() {
+struct_io_manager& the_manager() {
     static struct_io_manager one = make_manager();
     return one;
 }
@@ -112,7 +112,7 @@ errcode_t channel_open(const char* name, int, io_channel* out) {
     }
     auto channel = std::make_unique<struct_io_channel>();
     channel->magic = EXT2_ET_MAGIC_IO_CHANNEL;
-    channel->manager = &manager();
+    channel->manager = &the_manager();
     channel->name = ::strdup(name);
     channel->block_size = 1024;
     channel->refcount = 1;
@@ -123,11 +123,16 @@ errcode_t channel_open(const char* name, int, io_channel* out) {
 
 }  // namespace
 
-errcode_t open_filesystem(DeviceChannel& channel, int flags, ext2_filsys& out) {
+errcode_t with_manager(DeviceChannel& channel, const std::function<errcode_t(io_manager)>& open) {
     being_opened = &channel;
-    const errcode_t code = ext2fs_open2("plugfs", nullptr, flags, 0, 0, &manager(), &out);
+    const errcode_t code = open(&the_manager());
     being_opened = nullptr;
     return code;
+}
+
+errcode_t open_filesystem(DeviceChannel& channel, int flags, ext2_filsys& out) {
+    return with_manager(
+        channel, [&](io_manager manager) { return ext2fs_open2("plugfs", nullptr, flags, 0, 0, manager, &out); });
 }
 
 }  // namespace plugfs::storage::ext

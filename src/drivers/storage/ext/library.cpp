@@ -8,6 +8,10 @@ namespace plugfs::storage::ext {
 static_assert(std::endian::native == std::endian::little, "structures of the medium are used as they are");
 
 Result<std::unique_ptr<Library>> Library::open(BlockDevice& device, bool writable, bool trusting) {
+    [[maybe_unused]] static const bool named = [] {
+        initialize_ext2_error_table();  // for error_message()
+        return true;
+    }();
     std::unique_ptr<Library> library(new Library(device, writable, trusting));
     PLUGFS_TRY(library->reopen());
     return library;
