@@ -16,8 +16,8 @@ struct DeviceChannel {
     std::optional<Error> failure;  // the last one; whoever looks takes it away
 };
 
-// Calls `open`, a function of the library's that opens what the io_manager gives it, whatever name it is told. `channel`
-// outlives the file system.
+// Calls `open`, a function of the library's that opens what the io_manager gives it, whatever name it is told.
+// `channel` outlives the file system.
 [[nodiscard]] errcode_t with_manager(DeviceChannel& channel, const std::function<errcode_t(io_manager)>& open);
 // Opens the file system as ext2fs_open2() does, with its flags.
 [[nodiscard]] errcode_t open_filesystem(DeviceChannel& channel, int flags, ext2_filsys& out);

@@ -1,6 +1,9 @@
 #include "drivers/storage/ext/library.h"
 
+#include "drivers/storage/ext/super_block_seal.h"
+
 #include <algorithm>
+#include <array>
 #include <bit>
 
 namespace plugfs::storage::ext {
@@ -134,10 +137,16 @@ Result<void> Library::store_new(InodeNumber number, const Inode& inode) {
                   "ext inode", std::to_string(number));
 }
 
+// What changes lies in the first half, and the device writes that at once.
 Result<void> Library::store_super_block() {
+    std::array<std::byte, SuperBlock::size> bytes{};
+    std::copy_n(reinterpret_cast<const std::byte*>(fs_->super), bytes.size(), bytes.begin());
+    if (!checksums() || keep_checksum(bytes)) {
+        return device().write(SuperBlock::offset, std::span(bytes).first(bytes.size() / 2), BlockDevice::Use::metadata);
+    }
     PLUGFS_TRY(result(ext2fs_superblock_csum_set(fs_, fs_->super), "ext superblock"));
-    const auto* const bytes = reinterpret_cast<const std::byte*>(fs_->super);
-    return device().write(SuperBlock::offset, {bytes, SuperBlock::size}, BlockDevice::Use::metadata);
+    std::copy_n(reinterpret_cast<const std::byte*>(fs_->super), bytes.size(), bytes.begin());
+    return device().write(SuperBlock::offset, bytes, BlockDevice::Use::metadata);
 }
 
 }  // namespace plugfs::storage::ext

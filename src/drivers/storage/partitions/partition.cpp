@@ -1,6 +1,7 @@
 #include "drivers/storage/partitions/partition.h"
 
 #include "drivers/storage/exfat/boot_region.h"
+#include "drivers/storage/ext/super_block.h"
 #include "drivers/storage/fat/boot_sector.h"
 #include "drivers/storage/foreign_types.h"
 #include "drivers/storage/partitions/partition_tables.h"
@@ -27,9 +28,10 @@ std::vector<Partition> whole_device(const BlockDevice& device) {
 Result<std::vector<Partition>> read_partitions(BlockDevice& device) {
     std::array<std::byte, 512> sector{};
     PLUGFS_TRY(device.read(0, sector, BlockDevice::Use::metadata));
-    const bool volume = is_volume(device, sector);
     const auto entries = parse_mbr(sector);
     const bool mbr = has_mbr_signature(sector) && plausible_mbr(entries, device);
+    // ext leaves the first sector to others; with a table there, its superblock is a remainder from before.
+    const bool volume = is_volume(device, sector) || (!mbr && ext::looks_like_ext(device));
     const bool protective = mbr && std::any_of(entries.begin(), entries.end(),
                                                [](const MbrEntry& entry) { return entry.type == type_gpt_protective; });
     // Without an MBR in front of it, a GPT is a remainder from before the disk was formatted anew, unless nothing else

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <random>
 
 using namespace plugfs;
 using namespace plugfs::test;
@@ -336,4 +337,28 @@ TEST_CASE("ext: a file in thousands of pieces has a tree of extents, and every b
     REQUIRE(volume->remove(keys[1]).ok());
     REQUIRE(volume->settle().ok());
     CHECK(fsck(made.image, "ext4") == "");
+}
+
+TEST_CASE("ext: the superblock is whole, whenever the cable is pulled") {
+    for (const std::string kind : {"mkfs.ext4 -q -J size=4", "mkfs.ext2 -q"}) {
+        CAPTURE(kind);
+        const Made made(kind, 16 * mib);
+        ImageDevice device(made.image);
+        auto volume = open_image(device);
+        device.record();
+        for (unsigned i = 0; i < 3; ++i) {
+            REQUIRE(volume->create(root_key, std::to_string(i), Kind::file).ok());
+            REQUIRE(volume->settle().ok());
+        }
+        CHECK(fsck(made.image, "ext4") == "");
+        std::mt19937 random(1);
+        const auto cut = made.folder.path() / "cut";
+        for (std::size_t at = 1; at <= device.events().size(); ++at) {
+            CAPTURE(at);
+            device.write_cut_image(cut, at, random);
+            const auto header = run("dumpe2fs -h " + cut.string());
+            CHECK(header.status == 0);
+            CHECK(header.text.find("checksum does not match") == std::string::npos);
+        }
+    }
 }
