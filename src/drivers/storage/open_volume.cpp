@@ -7,6 +7,7 @@
 #include "drivers/storage/fat/boot_sector.h"
 #include "drivers/storage/fat/open_fat.h"
 #include "drivers/storage/foreign_types.h"
+#include "drivers/storage/iso/iso_volume.h"
 
 #include <array>
 
@@ -27,6 +28,9 @@ Result<std::unique_ptr<Volume>> open_volume(BlockDevice& device, const VolumeOpt
     }
     if (exfat::looks_like_exfat(device)) {
         return exfat::open_exfat(device, options, report);
+    }
+    if (iso::looks_like_iso(device)) {
+        return iso::IsoVolume::open(device, report);
     }
     return fail(ENOTSUP, "file system", "not known");
 }

@@ -2,7 +2,7 @@
 
 #include "drivers/storage/ext/ext_volume.h"
 #include "drivers/storage/ext/indirect_map.h"
-#include "drivers/storage/text/utf16.h"
+#include "drivers/storage/text/shown_name.h"
 
 #include <algorithm>
 
@@ -13,21 +13,6 @@ namespace {
 constexpr std::uint32_t slot_unit = 4;  // entries lie at multiples of it
 constexpr std::size_t map_limit = 64;
 constexpr std::size_t run_limit = std::size_t{1} << 20U;  // in all maps that are kept
-
-// Whatever bytes a name has. What is no UTF-8 is shown as if each of its bytes were a character that nobody knows.
-std::string shown(const std::string& name) {
-    const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-    const bool valid = to_utf16(name).has_value();
-    if (valid && std::none_of(name.begin(), name.end(), control)) {
-        return name;
-    }
-    std::string out;
-    for (const char c : name) {
-        const bool odd = control(c) || (!valid && static_cast<unsigned char>(c) >= 0x80);
-        out += odd ? std::string("\xef\xbf\xbd") : std::string(1, c);
-    }
-    return out;
-}
 
 bool has_extra(const Inode& inode, std::size_t end_of_field) {
     return EXT2_GOOD_OLD_INODE_SIZE + std::size_t{inode.i_extra_isize} >= end_of_field;
@@ -127,7 +112,7 @@ Result<Folder*> ExtVolume::folder(Key key) {
 Entry ExtVolume::entry(const Node& node) {
     Entry out;
     out.key = Folders::key(*node.folder, node.offset / slot_unit);
-    out.name = shown(node.name);
+    out.name = shown_name(node.name);
     out.kind = node.kind;
     out.size = node.kind == Kind::file ? EXT2_I_SIZE(&node.inode) : 0;
     out.modified = modified_of(node.inode);

@@ -4,6 +4,7 @@
 #include "drivers/storage/ext/super_block.h"
 #include "drivers/storage/fat/boot_sector.h"
 #include "drivers/storage/foreign_types.h"
+#include "drivers/storage/iso/iso_volume.h"
 #include "drivers/storage/partitions/partition_tables.h"
 
 #include <algorithm>
@@ -49,7 +50,7 @@ Result<std::vector<Partition>> read_partitions(BlockDevice& device) {
     if (mbr) {
         return read_mbr(device, entries);
     }
-    if (!foreign_type(device).empty()) {
+    if (iso::looks_like_iso(device) || !foreign_type(device).empty()) {
         return whole_device(device);
     }
     return fail(ENODATA, "partition table", "there is none, nor a file system");
