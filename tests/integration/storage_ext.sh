@@ -1,5 +1,6 @@
 #!/bin/bash
-# Sticks with ext2, ext3 and ext4: what copy programs do, the driver killed meanwhile, a cable that is pulled, volumes that are only read.
+# Sticks with ext2, ext3 and ext4: what copy programs do, the driver killed meanwhile, volumes that are only read, the kernel's ext4 before and
+# after, a cable that is pulled. And CD images.
 . "$(dirname "$0")/lib.sh"
 built=$(dirname "$stage")/tests
 . "$(dirname "$0")/lib/sticks.sh"
@@ -62,6 +63,61 @@ check "a link is left out, and the log says so" sh -c "test ! -e '$root/here' -a
 check "a journal that has to be replayed: eject" eject
 done_with
 check "a volume that is only read is not changed" cmp "$work/before" "$work/image"
+
+# This machine's kernel, where it can mount an image: what it has written is read and changed, and the other way round.
+mkdir "$work/k"
+image "$work/image" 64M ext4
+if mount -o loop "$work/image" "$work/k" 2>/dev/null; then
+    umount "$work/k"
+    for kind in ext2 ext3 ext4; do
+        image "$work/image" 200M $kind
+        mount -o loop "$work/image" "$work/k"
+        cp -r "$work/tree" "$work/k/kernel"
+        ln "$work/k/kernel/nothing" "$work/k/other name"
+        ln -s kernel "$work/k/link"
+        mkdir "$work/k/indexed"
+        for i in $(seq 2000); do echo "$i" >"$work/k/indexed/a name of some length, number $i"; done
+        # Others write zeroes instead.
+        fallocate -l 3M "$work/k/preallocated" 2>/dev/null || head -c 3145728 /dev/zero >"$work/k/preallocated"
+        # Too large for the inode: a block of its own.
+        setfattr -n user.kept -v "$(seq 200 | tr -d '\n')" "$work/k/kernel/one/two/large"
+        umount "$work/k"
+        stick one --image "$work/image"
+        serve
+        wait_for 20 test -d "$root" || not_ok "$kind: it is served"
+        check "$kind: what the kernel wrote reads the same" diff -r "$work/tree" "$root/kernel"
+        check "$kind: preallocated blocks are zeroes" cmp -n 3145728 "$root/preallocated" /dev/zero
+        check "$kind: a tree is written" cp -r "$work/tree" "$root/ours"
+        check "$kind: what the kernel wrote is renamed, a part of it removed" \
+            sh -c "mv '$root/kernel' '$root/renamed' && rm -r '$root/renamed/one/two' && rm '$root/renamed/nothing' && rm '$root/preallocated'"
+        check "$kind: a folder with an index" \
+            sh -c "test \$(ls '$root/indexed' | wc -l) = 2000 && rm '$root/indexed/a name of some length, number 7'* && echo new >'$root/indexed/new'"
+        check "$kind: eject" eject
+        done_with
+        check "$kind: fsck before the kernel has it" judge "$work/image" $kind
+        mount -o loop "$work/image" "$work/k" || not_ok "$kind: the kernel mounts it again"
+        check "$kind: the kernel reads what we wrote" diff -r "$work/tree" "$work/k/ours"
+        check "$kind: and what we renamed, and not what we removed" \
+            sh -c "cmp '$work/tree/one/a file with a long name, number 9.bin' '$work/k/renamed/one/a file with a long name, number 9.bin' && test ! -e '$work/k/renamed/one/two' -a -e '$work/k/other name' -a ! -e '$work/k/renamed/nothing' -a ! -e '$work/k/preallocated'"
+        check "$kind: the folder that had an index" \
+            sh -c "test \$(cat '$work/k/indexed/new') = new -a ! -e '$work/k/indexed/a name of some length, number 71' && test \$(cat '$work/k/indexed/a name of some length, number 1999') = 1999"
+        check "$kind: the kernel goes on writing" sh -c "cp -r '$work/tree' '$work/k/again' && rm -r '$work/k/ours' && touch '$work/k/indexed/newer'"
+        umount "$work/k"
+        check "$kind: fsck after the kernel had it" judge "$work/image" $kind
+    done
+else
+    echo "skip - the kernel's ext4: no image can be mounted here"
+fi
+
+# A CD image.
+genisoimage -quiet -input-charset utf-8 -R -J -V STICK -o "$work/image" "$work/tree" && truncate -s %2M "$work/image"
+stick one --image "$work/image"
+serve
+wait_for 20 test -d "$root"
+check "ISO 9660: it is the same" diff -r "$work/tree" "$root"
+check "ISO 9660: EROFS" refused 'Read-only' touch "$root/new"
+check "ISO 9660: eject" eject
+done_with
 
 # The power goes in the middle of writing: e2fsck finds nothing worse than what belongs to nobody, and what was fsynced is whole, before it has
 # looked and after.
