@@ -3,71 +3,7 @@
 # meanwhile; eject, write protection, hostile images, card readers, raw images, and a cable that is pulled while somebody writes.
 . "$(dirname "$0")/lib.sh"
 built=$(dirname "$stage")/tests
-PATH=$PATH:/usr/sbin:/sbin
-
-stick() { # stick NAME OPTIONS...
-    stick_name=$1
-    shift
-    "$stage/bin/plugfs-virtual" stick --listen "unix:$work/$stick_name" --control "unix:$work/$stick_name.control" \
-        --identity "1209:0002,Stick,$stick_name" "$@" 2>>"$work/stick.log" &
-    eval "stick_$stick_name=$!"
-    pids="$pids $!"
-    wait_for 20 test -S "$work/$stick_name.control" || not_ok "stick $stick_name starts"
-}
-stop_stick() {
-    eval "kill \$stick_$1; wait \$stick_$1 2>/dev/null"
-    rm -f "$work/$1" "$work/$1.control"
-}
-# image FILE SIZE fat|exfat [OPTIONS]: a new image
-image() {
-    rm -f "$1"
-    truncate -s "$2" "$1"
-    case $3 in
-    fat) mkfs.fat -F 32 -n STICK "$1" >/dev/null ;;
-    exfat) mkfs.exfat -L STICK "$1" >/dev/null ;;
-    esac
-}
-judge() { # judge FILE KIND [OPTIONS]: the file system is without a fault
-    case $2 in
-    fat) fsck.fat -n "$1" ;;
-    exfat) fsck.exfat -n "$1" && ! fsck.exfat -n "$1" 2>&1 | grep -iE 'error|corrupt|wrong|not set' ;;
-    esac
-}
-drop() { echo 3 >/proc/sys/vm/drop_caches 2>/dev/null; }
-pid() { cat "$mnt/.control/Stick/pid"; }
-restarts() { cat "$mnt/.control/Stick/restarts"; }
-# ejected: everything is on the stick, and it may go
-eject() {
-    echo 1 >"$mnt/.control/Stick/eject" && wait_for 60 state_is Stick ejected
-}
-serve() { # serve [OPTIONS...]: the stick "one"
-    start_daemon --no-local -o crash_limit=0,grace=2 --attach "unix:$work/one" "$@"
-    running Stick || not_ok "it runs"
-}
-done_with() {
-    stop_daemon
-    stop_stick one
-}
-refused() { # refused WORDS COMMAND...: it fails, and says so
-    words=$1
-    shift
-    ! "$@" 2>"$work/err" && grep -q "$words" "$work/err"
-}
-killer() {
-    while :; do
-        sleep 0.2
-        # One that is not ready yet on a loaded machine would never become so.
-        ! state_is Stick running || kill -KILL "$(pid)" 2>/dev/null
-    done
-}
-root=$mnt/Stick/storage/STICK
-
-mkdir -p "$work/tree/one/two/three" "$work/tree/empty" "$work/many"
-for i in $(seq 60); do head -c $((i * 2900)) /dev/urandom >"$work/tree/one/a file with a long name, number $i.bin"; done
-head -c 20000000 /dev/urandom >"$work/tree/one/two/large"
-: >"$work/tree/nothing"
-printf 'x' >"$work/tree/grüße und ελληνικά.txt"
-for i in $(seq 500); do head -c $((i * 211)) /dev/urandom >"$work/many/$i"; done
+. "$(dirname "$0")/lib/sticks.sh"
 
 for kind in fat exfat; do
     for transport in bot uas; do

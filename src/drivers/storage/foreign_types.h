@@ -5,7 +5,7 @@
 
 namespace plugfs::storage {
 
-// "NTFS", "ext2, ext3 or ext4", ...; empty: nothing known. By the marks where each has them, nothing more.
+// "NTFS", "Btrfs", ...; empty: nothing known. By the marks where each has them, nothing more.
 [[nodiscard]] std::string foreign_type(BlockDevice& device);
 
 }  // namespace plugfs::storage

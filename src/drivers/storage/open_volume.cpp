@@ -2,9 +2,12 @@
 
 #include "drivers/storage/exfat/boot_region.h"
 #include "drivers/storage/exfat/open_exfat.h"
+#include "drivers/storage/ext/open_ext.h"
+#include "drivers/storage/ext/super_block.h"
 #include "drivers/storage/fat/boot_sector.h"
 #include "drivers/storage/fat/open_fat.h"
 #include "drivers/storage/foreign_types.h"
+#include "drivers/storage/iso/iso_volume.h"
 
 #include <array>
 
@@ -17,11 +20,17 @@ Result<std::unique_ptr<Volume>> open_volume(BlockDevice& device, const VolumeOpt
     if (const auto type = foreign_type(device); !type.empty()) {
         return fail(ENOTSUP, "file system", type + " is not supported");
     }
+    if (ext::looks_like_ext(device)) {
+        return ext::open_ext(device, options, report);
+    }
     if (fat::looks_like_fat(sector)) {
         return fat::open_fat(device, options, report);
     }
     if (exfat::looks_like_exfat(device)) {
         return exfat::open_exfat(device, options, report);
+    }
+    if (iso::looks_like_iso(device)) {
+        return iso::IsoVolume::open(device, report);
     }
     return fail(ENOTSUP, "file system", "not known");
 }

@@ -7,11 +7,11 @@
 namespace plugfs::storage {
 
 // `device` outlives the volume. `report` is called whenever there is something to say, as long as the volume lives.
-// ENOTSUP: it is something else, which the detail names if it is known. EUCLEAN: FAT or exFAT, but too damaged for
-// anything to be served.
+// ENOTSUP: it is something else, which the detail names if it is known. EUCLEAN: one that is
+// supported, but too damaged for anything to be served.
 //
-// A volume that was not closed properly is served for reading and writing, as Linux does, and says so through `report`;
-// the mark on the medium stays until somebody has checked it.
+// A FAT or exFAT volume that was not closed properly is served for reading and writing, as Linux does, and says so
+// through `report`; the mark on the medium stays until somebody has checked it. ext2, ext3 and ext4 are only read then.
 [[nodiscard]] Result<std::unique_ptr<Volume>> open_volume(BlockDevice& device, const VolumeOptions& options,
                                                           VolumeReport report);
 

@@ -1,8 +1,10 @@
 #include "drivers/storage/partitions/partition.h"
 
 #include "drivers/storage/exfat/boot_region.h"
+#include "drivers/storage/ext/super_block.h"
 #include "drivers/storage/fat/boot_sector.h"
 #include "drivers/storage/foreign_types.h"
+#include "drivers/storage/iso/iso_volume.h"
 #include "drivers/storage/partitions/partition_tables.h"
 
 #include <algorithm>
@@ -27,9 +29,10 @@ std::vector<Partition> whole_device(const BlockDevice& device) {
 Result<std::vector<Partition>> read_partitions(BlockDevice& device) {
     std::array<std::byte, 512> sector{};
     PLUGFS_TRY(device.read(0, sector, BlockDevice::Use::metadata));
-    const bool volume = is_volume(device, sector);
     const auto entries = parse_mbr(sector);
     const bool mbr = has_mbr_signature(sector) && plausible_mbr(entries, device);
+    // ext leaves the first sector to others; with a table there, its superblock is a remainder from before.
+    const bool volume = is_volume(device, sector) || (!mbr && ext::looks_like_ext(device));
     const bool protective = mbr && std::any_of(entries.begin(), entries.end(),
                                                [](const MbrEntry& entry) { return entry.type == type_gpt_protective; });
     // Without an MBR in front of it, a GPT is a remainder from before the disk was formatted anew, unless nothing else
@@ -47,7 +50,7 @@ Result<std::vector<Partition>> read_partitions(BlockDevice& device) {
     if (mbr) {
         return read_mbr(device, entries);
     }
-    if (!foreign_type(device).empty()) {
+    if (iso::looks_like_iso(device) || !foreign_type(device).empty()) {
         return whole_device(device);
     }
     return fail(ENODATA, "partition table", "there is none, nor a file system");

@@ -24,6 +24,8 @@ constexpr Shape shapes[] = {
     {"FAT32", "mkfs.fat -F 32 -s 8", 65'000, "F"},
     {"FAT32", "mkfs.fat -F 32 -s 8", 8'000, "ein laengerer Name "},
     {"exFAT", "mkfs.exfat -c 4K", 65'000, "ein laengerer Name "},
+    {"ext2", "mkfs.ext2 -q -N 70000", 65'000, "ein laengerer Name "},
+    {"ext4", "mkfs.ext4 -q -N 70000", 65'000, "ein laengerer Name "},
 };
 
 std::size_t io(const ImageDevice& device) {

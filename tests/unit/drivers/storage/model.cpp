@@ -90,10 +90,11 @@ std::string ModelRun::new_name() {
     return name;
 }
 
-// The path of what is in the folder under this name, whatever the case.
+// The path of what is in the folder under this name, whatever the case if it does not matter.
 std::string ModelRun::existing_twin(const std::string& folder, const std::string& name) const {
     for (const auto& [path, item] : items_) {
-        if (parent_of(path) == folder && lower(name_of(path)) == lower(name)) {
+        const bool same = limits_.case_matters ? name_of(path) == name : lower(name_of(path)) == lower(name);
+        if (parent_of(path) == folder && same) {
             return path;
         }
     }

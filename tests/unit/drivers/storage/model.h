@@ -14,6 +14,7 @@ class ModelRun {
     struct Limits {
         std::size_t file_size = 200'000;
         std::size_t entries = 120;
+        bool case_matters = false;  // "A" and "a" are two names
     };
     ModelRun(storage::Volume& volume, unsigned seed, Limits limits) : volume_(volume), random_(seed), limits_(limits) {}
 

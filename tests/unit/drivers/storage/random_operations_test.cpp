@@ -28,6 +28,12 @@ constexpr Shape shapes[] = {
     {"exFAT", "mkfs.exfat -c 512", 8 * mib, 512, 5000},
     {"exFAT", "mkfs.exfat -b 64K -c 4K", 2 * mib, 512, 3000},  // full most of the time
     {"exFAT", "mkfs.exfat -c 32K", 64 * mib, 512, 3000},
+    {"ext2", "mkfs.ext2 -q -b 1024", 12 * mib, 512, 4000},
+    {"ext2", "mkfs.ext2 -q -b 4096 -I 128", 3 * mib, 512, 3000},  // full most of the time
+    {"ext3", "mkfs.ext3 -q -b 1024 -g 1024", 16 * mib, 512, 3000},
+    {"ext4", "mkfs.ext4 -q", 40 * mib, 512, 4000},
+    {"ext4", "mkfs.ext4 -q -b 1024 -O ^has_journal -m 0 -g 2048", 5 * mib, 512, 4000},
+    {"ext4", "mkfs.ext4 -q -b 4096 -O ^metadata_csum,^has_journal,uninit_bg", 30 * mib, 4096, 3000},
 };
 
 void run_shape(const Shape& shape, unsigned seed) {
@@ -37,7 +43,7 @@ void run_shape(const Shape& shape, unsigned seed) {
     ImageDevice device(image, shape.block_size);
     std::vector<std::string> lines;
     auto volume = open_image(device, &lines);
-    ModelRun run(*volume, seed, {});
+    ModelRun run(*volume, seed, {.case_matters = std::string_view(shape.type).substr(0, 3) == "ext"});
     for (unsigned i = 1; i <= shape.operations; ++i) {
         CAPTURE(i);
         run.step();

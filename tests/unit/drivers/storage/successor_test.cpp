@@ -23,7 +23,8 @@ void run_type(const std::string& type, const std::string& make) {
     must_run(make + " " + image.string());
     ImageDevice device(image);
     auto volume = open_image(device);
-    ModelRun run(*volume, 3, {.file_size = 20'000, .entries = 40});
+    const bool ext = type.rfind("ext", 0) == 0;
+    ModelRun run(*volume, 3, {.file_size = 20'000, .entries = 40, .case_matters = ext});
     device.record();
     std::vector<Moment> moments = {{0, {}}};
     for (unsigned i = 0; i < 300; ++i) {
@@ -44,8 +45,14 @@ void run_type(const std::string& type, const std::string& make) {
         device.write_committed_image(died, at);
         CHECK(fsck_after_cut(died, type) == "");
         ImageDevice medium(died);
-        const Tree found = read_tree(*open_image(medium));
+        auto successor = open_image(medium, nullptr, {.mark_is_ours = true});
+        CHECK(successor->read_only_because().empty());
+        const Tree found = read_tree(*successor);
         CHECK((found == before.tree || found == after.tree));
+        REQUIRE(successor->settle().ok());
+        if (ext) {
+            CHECK(fsck(died, type) == "");
+        }
     }
 }
 
@@ -54,4 +61,6 @@ void run_type(const std::string& type, const std::string& make) {
 TEST_CASE("a successor finds every operation whole") {
     run_type("FAT16", "mkfs.fat -F 16 -s 1");
     run_type("exFAT", "mkfs.exfat -b 64K -c 1K");
+    run_type("ext2", "mkfs.ext2 -q -b 1024");
+    run_type("ext4", "mkfs.ext4 -q -b 1024 -J size=1");
 }

@@ -51,7 +51,8 @@ namespace {
 bool is_chatter(const std::string& line) {
     static const std::regex chatter(
         R"(^fsck\.fat .*|^exfatprogs version.*|^.*: clean\..*|^.*: \d+ files, \d+/\d+ clusters$|^\s*$)"
-        R"(|^Leaving filesystem unchanged\.$|^\s*Auto-cor.*|^\s*Not auto.*|^checking .*|^.*: checking .*)");
+        R"(|^Leaving filesystem unchanged\.$|^\s*Auto-cor.*|^\s*Not auto.*|^checking .*|^.*: checking .*)"
+        R"(|^e2fsck \d.*|^Pass \d.*: .*|^.*: \d+/\d+ files .*)");
     return std::regex_match(line, chatter);
 }
 
@@ -77,8 +78,15 @@ std::string keep_lines(const std::string& text, const std::function<bool(const s
     return out;
 }
 
+bool is_ext(const std::string& type) {
+    return type.rfind("ext", 0) == 0;
+}
+
 Output check(const std::filesystem::path& image, const std::string& type) {
     const std::string quoted_path = "'" + image.string() + "'";
+    if (is_ext(type)) {
+        return run("e2fsck -fn " + quoted_path);
+    }
     return run(type == "exFAT" ? "fsck.exfat -n " + quoted_path : "fsck.fat -n " + quoted_path);
 }
 
@@ -90,12 +98,58 @@ std::string fsck(const std::filesystem::path& image, const std::string& type) {
     return findings.empty() && out.status != 0 ? "status " + std::to_string(out.status) + ": " + out.text : findings;
 }
 
+namespace {
+
+// What e2fsck -fn says of inodes and blocks that belong to nobody, and of counts that are too large because of them. An
+// inode that is in use and free (+) is none of a file unless it is unattached, too.
+std::string ext_after_cut(const std::string& text) {
+    static const std::regex harmless(
+        R"(^Unattached (zero-length )?inode \d+.*|^Connect to /lost\+found\? no|^\s*Fix\? no|^\s*Clear\? no)"
+        R"(|^Inode \d+ ref count is \d+, should be \d+\..*|^(Block|Inode) bitmap differences: ( -[-\d()]+)+.*)"
+        R"(|^Free (blocks|inodes) count wrong.*|^Directories count wrong for group.*|.*\*{10} WARNING: Filesystem.*)"
+        R"(|^Unconnected directory inode \d+.*|^'\.\.' in .* should be <The NULL inode>.*|^\s*$)"
+        R"(|^Inode \d+, i_blocks is \d+, should be \d+\..*|^.* is not cleanly unmounted.*|.* contains a file system with.*)"
+        R"(|^Padding at end of inode bitmap is not set.*|^Pass 3A: .*)"
+        // Blocks with a checksum of their own, of which a part arrived: nothing in them is wrong.
+        R"(|^Directory inode \d+, block #\d+.*: directory passes checks but fails checksum\.|^Fix\? no)"
+        R"(|^.*Group \d+ (block|inode) bitmap does not match checksum\.|^IGNORED\.)"
+        R"(|^Inode \d+, i_size is \d+, should be \d+\..*)");
+    const std::regex used(R"(Inode bitmap differences:( [-+][-\d()]+)+)");
+    const std::regex plus(R"(\+\(?(\d+))");
+    return keep_lines(text, [&](const std::string& line) {
+        if (is_chatter(line) || std::regex_match(line, harmless)) {
+            return false;
+        }
+        if (!std::regex_search(line, used) || line.rfind("Inode", 0) != 0) {
+            return true;
+        }
+        for (std::sregex_iterator at(line.begin(), line.end(), plus), end; at != end; ++at) {
+            const std::regex alone("(Unattached (zero-length )?inode|Unconnected directory inode) " + (*at)[1].str() +
+                                   "\\b");
+            if (!std::regex_search(text, alone)) {
+                return true;
+            }
+        }
+        return false;
+    });
+}
+
+}  // namespace
+
 std::string fsck_after_cut(const std::filesystem::path& image, const std::string& type) {
+    if (is_ext(type)) {
+        return ext_after_cut(check(image, type).text);
+    }
     // Three lines: the path, the lengths, what would be done.
     static const std::regex longer(
         R"([^\n]*\n  File size is \d+ bytes, cluster chain length is > \d+ bytes\.\n  Truncating file to \d+ bytes\.\n)");
     return keep_lines(std::regex_replace(check(image, type).text, longer, ""),
                       [](const std::string& line) { return !is_chatter(line) && !is_harmless(line); });
+}
+
+std::string repair_ext(const std::filesystem::path& image) {
+    const auto out = run("e2fsck -fy '" + image.string() + "'");
+    return out.status <= 1 ? "" : out.text;
 }
 
 std::vector<Entry> list_folder(Volume& volume, Key folder) {
@@ -165,6 +219,7 @@ void read_tree_below(Volume& volume, Key folder, const std::string& path, Tree& 
 Tree read_tree(Volume& volume) {
     Tree tree;
     read_tree_below(volume, root_key, "", tree);
+    tree.erase("lost+found/");  // ext has it from the beginning
     return tree;
 }
 

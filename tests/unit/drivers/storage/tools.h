@@ -1,4 +1,4 @@
-// Other people's tools, as judges: dosfstools, exfatprogs, mtools.
+// Other people's tools, as judges: dosfstools, exfatprogs, e2fsprogs, mtools.
 #pragma once
 
 #include "drivers/storage/image_device.h"
@@ -23,13 +23,16 @@ std::string must_run(const std::string& command);
 // A sparse file of that many bytes.
 std::filesystem::path make_image(const std::filesystem::path& path, std::uint64_t size);
 
-// What fsck.fat -n or fsck.exfat -n finds: empty if nothing.
+// What fsck.fat -n, fsck.exfat -n or e2fsck -fn finds: empty if nothing.
 std::string fsck(const std::filesystem::path& image, const std::string& type);
 // The same without what a pulled cable may leave: clusters that belong to nobody or to a file beyond its end, the mark
 // that the volume was being changed, hints that are out of date.
 std::string fsck_after_cut(const std::filesystem::path& image, const std::string& type);
+// e2fsck -fy; empty: everything has been put right.
+std::string repair_ext(const std::filesystem::path& image);
 
-// All of a volume: paths of files with their content, paths of folders (with a slash at the end) with nothing.
+// All of a volume: paths of files with their content, paths of folders (with a slash at the end) with nothing; without
+// an empty lost+found.
 using Tree = std::map<std::string, std::string>;
 Tree read_tree(storage::Volume& volume);
 std::vector<Entry> list_folder(storage::Volume& volume, Key folder);

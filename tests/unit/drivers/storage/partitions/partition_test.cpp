@@ -124,9 +124,27 @@ TEST_CASE("a volume without a table, and old tables beside it") {
     SUBCASE("exFAT") {
         must_run("mkfs.exfat " + disk.image.string());
     }
+    SUBCASE("ext4") {
+        must_run("mkfs.ext4 -q " + disk.image.string());
+    }
+    SUBCASE("ext2 over a GPT, whose backup stays") {
+        must_run("sgdisk -o -n 1:2048:+8M " + disk.image.string());
+        must_run("mkfs.ext2 -q -F " + disk.image.string());
+    }
     const auto found = disk.read();
     REQUIRE(found.size() == 1);
     check_place(found[0], 0, 0, 64);
+    ImageDevice device(disk.image);
+    CHECK(open_image(device)->read_only_because().empty());
+}
+
+TEST_CASE("a table goes before what is left of an ext volume that was there before it") {
+    const Disk disk;
+    must_run("mkfs.ext2 -q -F " + disk.image.string());
+    disk.sfdisk("label: dos\\n start=2048, size=20MiB, type=83\\n");
+    const auto found = disk.read();
+    REQUIRE(found.size() == 1);
+    check_place(found[0], 1, 1, 20);
 }
 
 TEST_CASE("nothing at all is no table") {
