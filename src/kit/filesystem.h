@@ -90,6 +90,7 @@ class Filesystem : public DeviceEvents {
     void device_control_changed(const std::string& name) override;
     void device_controls_changed() override;
     void device_attributes_changed(Key file) override;
+    void device_shows_tracks() override;
     void device_described(std::string json) override;
     void device_event(const std::string& json) override;
     void device_noted(const std::string& text) override;

@@ -17,6 +17,16 @@ Node* Filesystem::tracks_folder() {
     return node != nullptr && node->content == Content::view ? node : nullptr;
 }
 
+void Filesystem::device_shows_tracks() {
+    if (Tree::child(tree_.root(), tracks_name) != nullptr) {
+        return;
+    }
+    set_up_own_folder(tracks_name, Content::view, true);
+    // That there is no such name is what the kernel has been told.
+    notifier_->name_changed(root_inode, std::string(tracks_name));
+    notifier_->inode_changed(root_inode, true);
+}
+
 void Filesystem::want_tracks() {
     if (tracks_.state == TrackView::State::idle) {
         tracks_.begin(root_inode);

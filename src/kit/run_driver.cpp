@@ -8,6 +8,7 @@
 
 #include "common/channel.h"
 #include "common/log.h"
+#include "common/player_json.h"
 #include "common/worker_contract.h"
 #include "kit/crash_handler.h"
 #include "kit/filesystem.h"
@@ -162,7 +163,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
-                    lasting ? worker::lasting_fd : -1},
+                    player_from_json(start.value("player", json())), lasting ? worker::lasting_fd : -1},
                    [this](usb::Backend& backend) -> Result<void> {
                        PLUGFS_ASSIGN(const auto more, tighten(&backend));
                        layers_.insert(layers_.end(), more.begin(), more.end());

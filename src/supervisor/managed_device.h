@@ -36,6 +36,8 @@
 #include "supervisor/request_watch.h"
 #include "supervisor/worker.h"
 
+#include <plugfs/player.h>
+
 #include <deque>
 #include <optional>
 #include <set>
@@ -89,6 +91,7 @@ class ManagedDevice {
         std::string driver;  // the manifest's name
         std::string executable;
         std::map<std::string, std::int64_t> quirks;
+        std::optional<PlayerDescription> player;
         std::function<bool(const InterfaceIdentity&)> drives;  // whether the driver is for this interface
     };
 
