@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <vector>
 
 namespace plugfs::library {
 
 namespace {
 
 constexpr std::size_t path_limit = 4096;  // bytes
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -107,28 +109,50 @@ std::string_view playlist_stem(std::string_view filename) {
     return ending.empty() ? filename : filename.substr(0, filename.size() - ending.size() - 1);
 }
 
-Result<std::vector<std::string>> read_device_playlist(PlaylistFormat format, std::string_view text) {
-    PLUGFS_ASSIGN(auto lines, read_playlist(text));
+Result<std::string> map_playlist(std::string_view text, const PathMap& map) {
+    PLUGFS_ASSIGN(const auto paths, read_playlist(text));  // it is text, and not too much
+    if (text.starts_with(byte_order_mark)) {
+        text.remove_prefix(byte_order_mark.size());
+    }
+    std::string mapped;
+    while (!text.empty()) {
+        const auto end = std::min(text.find('\n'), text.size());
+        auto line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) {
+            line.remove_suffix(1);
+        }
+        std::string whole = utf8(std::string(line));
+        if (!whole.empty() && whole.front() != '#') {
+            PLUGFS_ASSIGN(auto path, map(whole));
+            if (!path) {
+                continue;
+            }
+            whole = std::move(*path);
+        }
+        mapped += whole + "\n";
+    }
+    return mapped;
+}
+
+Result<std::string> m3u_of_pls(std::string_view text) {
+    PLUGFS_ASSIGN(const auto lines, read_playlist(text));
     std::vector<std::string> paths;
-    for (auto& line : lines) {
-        if (format == PlaylistFormat::m3u) {
-            paths.push_back(utf8(std::move(line)));
-        } else if (auto path = pls_path(line); path && !path->empty()) {
+    for (const auto& line : lines) {
+        if (auto path = pls_path(line); path && !path->empty()) {
             paths.push_back(utf8(std::move(*path)));
         }
     }
-    return paths;
+    return write_playlist(paths);
 }
 
-std::string write_device_playlist(PlaylistFormat format, const std::vector<std::string>& paths) {
-    if (format == PlaylistFormat::m3u) {
-        return write_playlist(paths);
-    }
-    std::string text = "[playlist]\n";
+Result<std::string> pls_of_m3u(std::string_view text) {
+    PLUGFS_ASSIGN(const auto paths, read_playlist(text));
+    std::string pls = "[playlist]\n";
     for (std::size_t i = 0; i < paths.size(); ++i) {
-        text += "File" + std::to_string(i + 1) + "=" + paths[i] + "\n";
+        pls += "File" + std::to_string(i + 1) + "=" + paths[i] + "\n";
     }
-    return text + "NumberOfEntries=" + std::to_string(paths.size()) + "\nVersion=2\n";
+    return pls + "NumberOfEntries=" + std::to_string(paths.size()) + "\nVersion=2\n";
 }
 
 std::optional<std::string> path_on_volume(std::string_view folder, std::string_view path) {

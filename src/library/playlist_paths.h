@@ -7,10 +7,10 @@
 
 #include <plugfs/result.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace plugfs::library {
 
@@ -21,11 +21,17 @@ enum class PlaylistFormat : std::uint8_t { m3u, pls };
 // "Road" of "Road.m3u".
 [[nodiscard]] std::string_view playlist_stem(std::string_view filename);
 
-// The paths in a file's text as they stand there, in UTF-8 (what is none is taken as ISO 8859-1). EINVAL: as
-// read_playlist().
-[[nodiscard]] Result<std::vector<std::string>> read_device_playlist(PlaylistFormat format, std::string_view text);
-// The text with such paths.
-[[nodiscard]] std::string write_device_playlist(PlaylistFormat format, const std::vector<std::string>& paths);
+// What becomes of a path: another one, or nothing (it is left out).
+using PathMap = std::function<Result<std::optional<std::string>>(const std::string& path)>;
+
+// A playlist's text with other paths, in UTF-8 (what is none is taken as ISO 8859-1), lines ending in a newline.
+// Everything else in an M3U stays as it is: comments have titles and lengths. EINVAL as read_playlist(), and the
+// map's errors.
+[[nodiscard]] Result<std::string> map_playlist(std::string_view text, const PathMap& map);
+
+// The same for PLS, which has nothing but paths here: as M3U, and back.
+[[nodiscard]] Result<std::string> m3u_of_pls(std::string_view text);
+[[nodiscard]] Result<std::string> pls_of_m3u(std::string_view text);
 
 // A path in a playlist that lies in `folder`, from the root of the volume. Nothing: it leads elsewhere (a URL, or out
 // of the volume).

@@ -16,24 +16,28 @@ void require(bool promise) {
 
 // As a file on a volume.
 void look_at_file(std::string_view text) {
-    for (const auto format : {PlaylistFormat::m3u, PlaylistFormat::pls}) {
-        const auto paths = read_device_playlist(format, text);
-        if (!paths) {
-            continue;
-        }
-        for (const auto& path : *paths) {
-            for (const char* folder : {"", "Music", "Music/Lists"}) {
-                const auto whole = path_on_volume(folder, path);
-                if (!whole) {
-                    continue;
-                }
-                require(!whole->empty() && whole->front() != '/' && !whole->ends_with("/.."));
-                require(!whole->starts_with("../") && whole->find("/../") == std::string::npos);
-                // As long as its first name is no drive: "E:".
-                const bool odd = whole->find(":/") != std::string::npos;
-                require(odd || path_on_volume(folder, path_from_folder(folder, *whole)) == whole);
+    const auto look = [](const std::string& path) -> plugfs::Result<std::optional<std::string>> {
+        require(!path.empty() && path.front() != '#');
+        for (const char* folder : {"", "Music", "Music/Lists"}) {
+            const auto whole = path_on_volume(folder, path);
+            if (!whole) {
+                continue;
             }
+            require(!whole->empty() && whole->front() != '/' && !whole->ends_with("/.."));
+            require(!whole->starts_with("../") && whole->find("/../") == std::string::npos);
+            // As long as its first name is no drive: "E:".
+            const bool odd = whole->find(":/") != std::string::npos;
+            require(odd || path_on_volume(folder, path_from_folder(folder, *whole)) == whole);
         }
+        return std::optional(path);
+    };
+    const auto same = map_playlist(text, look);
+    if (same && same->size() <= playlist_size_limit) {
+        const auto again = map_playlist(*same, look);
+        require(again && *again == *same);
+    }
+    if (const auto m3u = m3u_of_pls(text); m3u && m3u->size() <= playlist_size_limit) {
+        require(pls_of_m3u(*m3u).ok());
     }
 }
 

@@ -195,6 +195,131 @@ raw() {
     done_with
 }
 
+# songs FOLDER COUNT: files with tags (ID3v2.4), ten an album, three albums an artist
+songs() {
+    perl -e '
+        sub number { my $n = shift; join "", map { chr(($n >> (7 * $_)) & 127) } (3, 2, 1, 0) }
+        sub frame { my ($name, $text) = @_; $name . number(1 + length $text) . "\0\0\3" . $text }
+        my ($folder, $count) = @ARGV;
+        for my $i (0 .. $count - 1) {
+            my $album = int($i / 10);
+            my $frames = frame("TPE1", "Artist " . int($album / 3)) . frame("TALB", "Album $album") . frame("TIT2", "Song $i") . frame("TRCK", $i % 10 + 1);
+            mkdir "$folder/$album";
+            open my $file, ">", "$folder/$album/song $i.mp3" or die;
+            print $file "ID3\4\0\0" . number(length $frames) . $frames . chr($i % 256) x 1500;
+        }' "$1" "$2"
+}
+# What only looks like music: right at the start, and nonsense behind it.
+nonsense() {
+    perl -e '
+        srand 7;
+        my %start = (mp3 => "ID3\4\0\0\x7f\x7f\x7f\x7fTPE1\x7f\x7f\x7f\x7f", m4a => "\0\0\0\x18ftypM4A \0\0\0\0\0\0\0\x08moov", flac => "fLaC\4\xff\xff\xff",
+                     ogg => "OggS\0\2" . "\xff" x 21 . "\1\xff", wav => "RIFF\xff\xff\xff\xffWAVELIST\xff\xff\xff\xff", wma => "\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c" . "\xff" x 12);
+        for my $kind (sort keys %start) { for my $i (1 .. 10) {
+            open my $file, ">", "$ARGV[0]/$kind $i.$kind" or die;
+            print $file $start{$kind} . join "", map { chr int rand(rand() < 0.5 ? 256 : 4) } 1 .. 3000 * $i;
+        } }' "$1"
+}
+# Music: tracks/ and playlists/ of what lies on a stick.
+music() {
+    count=${PLUGFS_SONGS:-10000}
+    tracks=$mnt/Stick/tracks
+    mkdir -p "$work/music/Songs" "$work/music/Playlists" "$work/music/Odd" "$work/players"
+    songs "$work/music/Songs" "$count"
+    nonsense "$work/music/Odd"
+    printf '..\\SONGS\\0\\song 3.mp3\r\n/Songs/1/song 12.mp3\r\n' >"$work/music/Playlists/Road.m3u"
+    image "$work/image" 300M fat
+    mcopy -sQ -i "$work/image" "$work/music/Songs" "$work/music/Playlists" "$work/music/Odd" ::
+    stick one --image "$work/image"
+    serve --players "$work/none"
+    reads() { tell one count | grep -o '"28":[0-9]*' | cut -d: -f2; }
+    all_tracks() { [ "$(find "$tracks" -name '*.mp3' | wc -l)" = "$count" ]; }
+    song="$tracks/Artist 0/Album 1/03 Song 12.mp3"
+    attribute() { getfattr --only-values -n "user.media.$2" "$1" 2>/dev/null; }
+    check "music: the first ls" wait_for 20 test -d "$root/Songs/0"
+    before=$(reads)
+    check "music: for which no tags were read ($before reads, $count files)" test "$before" -lt $((count / 4))
+    check "music: tracks/ and playlists/ appear" wait_for 20 test -d "$tracks" -a -d "$mnt/Stick/playlists"
+    check "music: a file's attributes" sh -c "getfattr -d '$root/Songs/1/song 12.mp3' 2>/dev/null >'$work/attributes'; grep -q 'user.media.artist=\"Artist 0\"' '$work/attributes' && grep -q 'user.media.track=\"3\"' '$work/attributes'"
+    check "music: what is no music has none" sh -c "! getfattr -n user.media.artist '$root/Playlists/Road.m3u' 2>/dev/null && ! getfattr -n user.media.artist '$mnt/Stick/disk.img' 2>/dev/null"
+    # Somebody looks, the driver dies, and somebody looks again.
+    ls "$tracks" >/dev/null
+    started=$(restarts)
+    killer &
+    killer=$!
+    wait_for 60 sh -c "find '$tracks' -name '*.mp3' >/dev/null 2>&1; [ \$(cat '$mnt/.control/Stick/restarts') -ge $((started + 5)) ]"
+    kill "$killer"
+    wait "$killer" 2>/dev/null
+    running Stick
+    check "music: killed while it looks ($(($(restarts) - started)) times), every track is there in the end" wait_for 120 all_tracks
+    check "music: a track is the file under another name" sh -c "cmp '$song' '$work/music/Songs/1/song 12.mp3' && [ \$(stat -c %i '$song') = \$(stat -c %i '$root/Songs/1/song 12.mp3') ] && [ \$(stat -c %h '$song') = 2 ]"
+    check "music: what only looks like it did no harm" test "$(grep -c '"crash"' "$mnt/.control/events")" = "$(($(restarts)))"
+    before=$(reads)
+    restarts=$(restarts)
+    kill -KILL "$(pid)"
+    wait_for 20 sh -c "[ \$(cat '$mnt/.control/Stick/restarts') -gt $restarts ]" && running Stick
+    check "music: another process finds all of it again" wait_for 120 all_tracks
+    check "music: without reading tags again ($(($(reads) - before)) reads)" test $(($(reads) - before)) -lt $((count / 4))
+
+    check "music: a song that is copied appears" sh -c "cp '$work/music/Songs/1/song 12.mp3' '$root/again.mp3' && ls '$tracks/Artist 0/Album 1' >/dev/null"
+    check "music: under the same name, with a number" wait_for 10 test -e "$tracks/Artist 0/Album 1/03 Song 12 (2).mp3"
+    rm "$root/again.mp3"
+    check "music: and goes with its file" wait_for 10 test ! -e "$tracks/Artist 0/Album 1/03 Song 12 (2).mp3"
+    perl -pe 's/Song 13/Tune 13/' "$work/music/Songs/1/song 13.mp3" >"$work/tune"
+    check "music: a tag is written in place" dd if="$work/tune" of="$root/Songs/1/song 13.mp3" conv=notrunc status=none
+    check "music: its track has the new name" wait_for 10 test -e "$tracks/Artist 0/Album 1/04 Tune 13.mp3"
+    check "music: and its attribute the new value" sh -c "[ \"\$(getfattr --only-values -n user.media.title '$root/Songs/1/song 13.mp3' 2>/dev/null)\" = 'Tune 13' ]"
+
+    lists=$mnt/Stick/playlists
+    check "playlists: what is there, with paths that can be followed" sh -c "cd '$lists' && [ \$(grep -vc '^#' Road.m3u8) = 2 ] && grep -v '^#' Road.m3u8 | while read -r line; do test -f \"\$line\" || exit 1; done && grep -qx '../storage/STICK/Songs/0/song 3.mp3' Road.m3u8"
+    printf '#EXTM3U\n../storage/STICK/Songs/2/song 21.mp3\n%s\n' "$root/Songs/0/song 5.mp3" >"$work/new.m3u8"
+    check "playlists: a new one" cp "$work/new.m3u8" "$lists/New.m3u8"
+    check "playlists: it lies where players look" sh -c "printf '#EXTM3U\n../Songs/2/song 21.mp3\n../Songs/0/song 5.mp3\n' | cmp - '$root/Playlists/New.m3u8'"
+    check "playlists: rsync" sh -c "rsync '$work/new.m3u8' '$lists/Synced.m3u8' && test -e '$root/Playlists/Synced.m3u8'"
+    check "playlists: renamed, removed" sh -c "mv '$lists/Synced.m3u8' '$lists/Other.m3u8' && test -e '$root/Playlists/Other.m3u8' && test ! -e '$root/Playlists/Synced.m3u8' && rm '$lists/Other.m3u8' && test ! -e '$root/Playlists/Other.m3u8'"
+    check "playlists: a track that is not there" refused 'Invalid argument' sh -c "echo '../storage/STICK/none.mp3' | dd of='$lists/Bad.m3u8' status=none conv=fsync"
+    rm -f "$lists/Bad.m3u8"
+    exec 7>"$lists/Kept.m3u8"
+    echo '../storage/STICK/Songs/0/song 1.mp3' >&7
+    restarts=$(restarts)
+    kill -KILL "$(pid)"
+    wait_for 20 sh -c "[ \$(cat '$mnt/.control/Stick/restarts') -gt $restarts ]" && running Stick
+    echo '../storage/STICK/Songs/0/song 2.mp3' >&7
+    exec 7>&-
+    check "playlists: one that was being written when the driver died" sh -c "[ \$(grep -c '^../Songs/0/song' '$root/Playlists/Kept.m3u8') = 2 ]"
+    check "playlists: changed as a file, and here" sh -c "echo '../Songs/0/song 7.mp3' >>'$root/Playlists/Kept.m3u8' && grep -qx '../storage/STICK/Songs/0/song 7.mp3' '$lists/Kept.m3u8'"
+    eject
+    check "music: fsck" judge "$work/image" fat
+    done_with
+
+    # No music, and then some.
+    image "$work/image" 64M exfat
+    stick one --image "$work/image"
+    serve --players "$work/none"
+    wait_for 20 test -d "$root"
+    cp -r "$work/music/Playlists" "$root/texts"
+    check "no music: neither tracks/ nor playlists/" sh -c "! test -e '$tracks' && ! test -e '$lists' && ! ls '$mnt/Stick' | grep -E 'tracks|playlists'"
+    cp -r "$work/music/Songs/0" "$root/Album"
+    check "music that is copied to a stick: they appear" wait_for 10 test -e "$tracks/Artist 0/Album 0/01 Song 0.mp3" -a -d "$lists"
+    eject
+    done_with
+
+    # A player that is described.
+    printf '[Device]\nAccessProtocol=storage\nDeviceMatch=usb:1209:0002;\n[Playlist]\nFormats=audio/x-mpegurl\nFolderSeparator=DOS\n[storage]\nAudioFolders=MUSIC/\nPlaylistPath=Lists/\n' \
+        >"$work/players/stick.mpi"
+    image "$work/image" 64M fat
+    stick one --image "$work/image"
+    serve --players "$work/players"
+    wait_for 20 test -d "$root"
+    check "a player that is described: tracks/ and playlists/ at once" test -d "$tracks" -a -d "$lists"
+    check "a player that is described: device.json says where its music goes" grep -q MUSIC "$mnt/Stick/device.json"
+    mkdir "$root/MUSIC" && cp "$work/music/Songs/0/song 0.mp3" "$root/MUSIC"
+    check "a player that is described: its playlists are as it wants them" sh -c "echo '../storage/STICK/MUSIC/song 0.mp3' >'$lists/Mine.m3u8' && grep -qFx '..\\MUSIC\\song 0.mp3' '$root/Lists/Mine.m3u'"
+    eject
+    check "a player that is described: fsck" judge "$work/image" fat
+    done_with
+}
+
 # Damage, and what is not what it says: errors and a word in state, no end of a driver, and nothing written.
 hostile() {
     image "$work/image" 64M fat

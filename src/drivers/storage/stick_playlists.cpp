@@ -14,7 +14,6 @@ namespace {
 constexpr std::string_view ending = ".m3u8";
 constexpr std::string_view note_start = "playlist ";
 constexpr std::size_t candidate_limit = 2000;
-constexpr std::size_t file_limit = std::size_t{1} << 20U;  // bytes of a playlist on the medium
 constexpr std::chrono::milliseconds part_time{20};
 
 }  // namespace
@@ -100,7 +99,7 @@ void StickPlaylists::look_into(const ServedVolume& volume, PathFinder& finder, c
         const bool known = std::any_of(candidates_.begin(), candidates_.end(), [&source](const auto& other) {
             return other.source.volume == source.volume && other.source.key == source.key;
         });
-        if (entry.kind == Kind::file && entry.size <= file_limit && entry.name.front() != '.' &&
+        if (entry.kind == Kind::file && entry.size <= library::playlist_size_limit && entry.name.front() != '.' &&
             library::playlist_format(entry.name) && !known && candidates_.size() < candidate_limit) {
             candidates_.push_back({source, entry});
         }
@@ -119,7 +118,7 @@ void StickPlaylists::look_for_candidates() {
 }
 
 Result<std::string> StickPlaylists::content_of(const ServedVolume& volume, const Entry& entry) {
-    std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(entry.size, file_limit)), '\0');
+    std::string text(static_cast<std::size_t>(std::min<std::uint64_t>(entry.size, library::playlist_size_limit)), '\0');
     std::size_t done = 0;
     while (done < text.size()) {
         const auto out = std::as_writable_bytes(std::span(text)).subspan(done);
@@ -133,7 +132,7 @@ Result<std::string> StickPlaylists::content_of(const ServedVolume& volume, const
     return text;
 }
 
-// Paths are shown as the names are on the medium; what is not there, as the playlist has it.
+// Paths are shown as the names are on the medium; what is not there, or no path in the volume, as the playlist has it.
 Result<std::string> StickPlaylists::text_of(const Source& source, const Entry& entry) {
     const auto served = volume(source.volume);
     PathFinder* finder = finder_for(source.volume);
@@ -141,21 +140,22 @@ Result<std::string> StickPlaylists::text_of(const Source& source, const Entry& e
         return fail(ENOENT, "playlist", "its medium is not there any more");
     }
     PLUGFS_ASSIGN(const auto content, content_of(*served, entry));
-    const auto format = library::playlist_format(source.name).value_or(library::PlaylistFormat::m3u);
-    PLUGFS_ASSIGN(const auto lines, library::read_device_playlist(format, content));
-    std::vector<std::string> paths;
-    for (const auto& line : lines) {
+    const auto show = [&](const std::string& line) -> Result<std::optional<std::string>> {
         const auto path = library::path_on_volume(source.folder, line);
         if (!path) {
-            continue;
+            return std::optional(line);
         }
         const auto found = finder->find(*path);
         if (!found && found.error().code == ENODEV) {
             return found.error();
         }
-        paths.push_back("../storage/" + served->folder + "/" + (found ? found->path : *path));
+        return std::optional("../storage/" + served->folder + "/" + (found ? found->path : *path));
+    };
+    if (library::playlist_format(source.name) == library::PlaylistFormat::pls) {
+        PLUGFS_ASSIGN(const auto as_m3u, library::m3u_of_pls(content));
+        return library::map_playlist(as_m3u, show);
     }
-    return library::write_playlist(paths);
+    return library::map_playlist(content, show);
 }
 
 std::optional<Entry> StickPlaylists::look_at(const Candidate& candidate) {

@@ -68,16 +68,6 @@ class StickPlaylists {
         Source source;
         Entry entry;
     };
-    // Where on a volume: the folder, as it is there, and its key.
-    struct Place {
-        ServedVolume volume;
-        std::string folder;
-        Key key = 0;
-    };
-    struct Tracks {
-        ServedVolume volume;
-        std::vector<std::string> paths;  // in it
-    };
 
     // stick_playlists.cpp: what is there.
     [[nodiscard]] std::vector<std::string> usual_folders() const;
@@ -96,16 +86,21 @@ class StickPlaylists {
 
     // stick_playlists_writing.cpp
     [[nodiscard]] Result<void> begin_writing(Playlist& playlist, std::uint64_t keep);
-    [[nodiscard]] Result<Entry> commit(Playlist& playlist);
-    [[nodiscard]] Result<Tracks> tracks_in(const std::string& text);
-    [[nodiscard]] Result<Source> place_for(const Playlist& playlist, const Tracks& tracks);
-    [[nodiscard]] Result<Key> folder_on(const ServedVolume& volume, std::string& path);
-    [[nodiscard]] Result<Entry> replace_file(const ServedVolume& volume, Key folder, const Source& source,
-                                             const std::string& text);
     [[nodiscard]] Result<Entry> rename_source(Playlist& playlist, const std::string& name);
     [[nodiscard]] Result<void> remove_source(const Source& source);
     void drop_draft(Playlist& playlist);
     void shown_again(unsigned volume, Key folder);
+
+    // stick_playlists_commit.cpp
+    [[nodiscard]] static std::string ending_for(const std::optional<PlayerDescription>& player);
+    [[nodiscard]] Result<Entry> commit(Playlist& playlist);
+    [[nodiscard]] Result<std::string> track_in(const std::string& line, bool known, ServedVolume& on);
+    [[nodiscard]] Result<std::string> with_tracks(const Playlist& playlist, const std::string& text, ServedVolume& on);
+    [[nodiscard]] Result<Source> place_for(const Playlist& playlist, const ServedVolume& on);
+    [[nodiscard]] Result<std::string> stored_text(const Source& source, const std::string& rooted) const;
+    [[nodiscard]] Result<Key> folder_on(const ServedVolume& volume, std::string& path);
+    [[nodiscard]] Result<Entry> replace_file(const ServedVolume& volume, Key folder, const Source& source,
+                                             const std::string& text);
 
     Host& host_;
     Access access_;

@@ -59,8 +59,8 @@ void StorageDriver::describe() {
         units.push_back(unit_json(*drive));
     }
     json description = {{"driver", "storage"},         {"manufacturer", identity.manufacturer},
-                              {"product", identity.product}, {"serial_number", identity.serial_number},
-                              {"transport", transport_},     {"units", units}};
+                        {"product", identity.product}, {"serial_number", identity.serial_number},
+                        {"transport", transport_},     {"units", units}};
     if (const auto player = host_.player()) {
         description["player"] = {{"audio_folders", player->audio_folders},
                                  {"playlist_folders", player->playlist_folders},

@@ -22,27 +22,41 @@ TEST_CASE("what is a playlist is told by its ending") {
     CHECK(playlist_stem("Road") == "Road");
 }
 
-TEST_CASE("the paths in M3U and PLS") {
-    CHECK(*read_device_playlist(PlaylistFormat::m3u, "#EXTM3U\r\na.mp3\r\n\r\n\\b\\c.mp3") ==
-          Strings{"a.mp3", "\\b\\c.mp3"});
-    CHECK(*read_device_playlist(PlaylistFormat::m3u,
-                                "Gr\xFC\xDF"
-                                "e.mp3\nGr\xC3\xBC\xC3\x9F"
-                                "e.mp3\n\xC3\n\xE2\x82") == Strings{"Gr\xC3\xBC\xC3\x9F"
-                                                                    "e.mp3",
-                                                                    "Gr\xC3\xBC\xC3\x9F"
-                                                                    "e.mp3",
-                                                                    "\xC3\x83", "\xC3\xA2\xC2\x82"});
-    CHECK(*read_device_playlist(
-              PlaylistFormat::pls,
-              "[playlist]\nFile1=a.mp3\nTitle1=A\nfile12=b=c.mp3\nFileX=d\nFile=e\nFile3=\nVersion=2\n") ==
-          Strings{"a.mp3", "b=c.mp3"});
-    CHECK(read_device_playlist(PlaylistFormat::m3u, std::string_view("a\0b", 3)).error().code == EINVAL);
-    for (const auto format : {PlaylistFormat::m3u, PlaylistFormat::pls}) {
-        const Strings paths = {"../a b.mp3", "c/d.flac"};
-        CHECK(*read_device_playlist(format, write_device_playlist(format, paths)) == paths);
-        CHECK(read_device_playlist(format, write_device_playlist(format, {}))->empty());
-    }
+TEST_CASE("an M3U with other paths, and all else as it was") {
+    Strings paths;
+    const auto note = [&paths](const std::string& path) -> Result<std::optional<std::string>> {
+        paths.push_back(path);
+        return path == "out" ? std::optional<std::string>() : "<" + path + ">";
+    };
+    CHECK(*map_playlist("\xEF\xBB\xBF#EXTM3U\r\n#EXTINF:5,Caf\xE9\r\na.mp3 \r\n\r\nout\n\\b\\c.mp3", note) ==
+          "#EXTM3U\n#EXTINF:5,Caf\xC3\xA9\n<a.mp3>\n\n<\\b\\c.mp3>\n");
+    CHECK(paths == Strings{"a.mp3", "out", "\\b\\c.mp3"});
+    paths.clear();
+    REQUIRE(
+        map_playlist("Gr\xFC\xDF"
+                     "e.mp3\nGr\xC3\xBC\xC3\x9F"
+                     "e.mp3\n\xC3\n\xE2\x82",
+                     note));
+    CHECK(paths == Strings{"Gr\xC3\xBC\xC3\x9F"
+                           "e.mp3",
+                           "Gr\xC3\xBC\xC3\x9F"
+                           "e.mp3",
+                           "\xC3\x83", "\xC3\xA2\xC2\x82"});
+    CHECK(*map_playlist("", note) == "");
+    CHECK(map_playlist(std::string_view("a\0b", 3), note).error().code == EINVAL);
+    CHECK(map_playlist("a", [](const std::string&) -> Result<std::optional<std::string>> { return fail(EIO, "x"); })
+              .error()
+              .code == EIO);
+}
+
+TEST_CASE("PLS as M3U, and back") {
+    const std::string pls = "[playlist]\nFile1=a.mp3\nTitle1=A\nfile12=b=c.mp3\nFileX=d\nFile=e\nFile3=\nVersion=2\n";
+    CHECK(*m3u_of_pls(pls) == "#EXTM3U\na.mp3\nb=c.mp3\n");
+    CHECK(*pls_of_m3u("#EXTM3U\na.mp3\nb=c.mp3\n") ==
+          "[playlist]\nFile1=a.mp3\nFile2=b=c.mp3\nNumberOfEntries=2\nVersion=2\n");
+    CHECK(*m3u_of_pls(*pls_of_m3u("#EXTM3U\na\n")) == "#EXTM3U\na\n");
+    CHECK(*m3u_of_pls(*pls_of_m3u("")) == "#EXTM3U\n");
+    CHECK(m3u_of_pls(std::string_view("\0", 1)).error().code == EINVAL);
 }
 
 TEST_CASE("a path in a playlist, from the root of the volume") {

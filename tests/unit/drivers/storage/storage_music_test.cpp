@@ -180,7 +180,8 @@ TEST_CASE("playlists of a stick, with paths as their readers need them") {
     player.make("storage/MUSIC/Playlists", ".hidden.m3u", "x");
     CHECK(player.names("playlists") == Names{"Road.m3u8", "root.m3u8"});
     CHECK(player.content("playlists/Road.m3u8") ==
-          "#EXTM3U\n../storage/MUSIC/Songs/one.mp3\n../storage/MUSIC/Songs/Two.mp3\n../storage/MUSIC/Songs/gone.mp3\n");
+          "#EXTM3U\n../storage/MUSIC/Songs/one.mp3\n../storage/MUSIC/Songs/Two.mp3\nhttp://radio/\n"
+          "../storage/MUSIC/Songs/gone.mp3\n../../out.mp3\n");
     CHECK(player.content("playlists/root.m3u8") == "#EXTM3U\n../storage/MUSIC/Songs/one.mp3\n");
 }
 
@@ -248,7 +249,7 @@ TEST_CASE("playlists are changed, renamed and removed") {
     const auto more = std::string("../storage/MUSIC/Songs/Two.mp3\n");
     REQUIRE(player.writer().write(a.key, a.size, std::as_bytes(std::span(more))));
     REQUIRE(player.writer().flush(a.key));
-    CHECK(player.stored("Playlists/A.m3u") == "#EXTM3U\n../Songs/one.mp3\n../Songs/Two.mp3\n");
+    CHECK(player.stored("Playlists/A.m3u") == "../Songs/one.mp3\n../Songs/Two.mp3\n");
     const auto renamed = player.writer().rename(a.key, playlists_folder, "C.m3u8", std::nullopt);
     REQUIRE(renamed);
     CHECK(player.names("storage/MUSIC/Playlists") == Names{"B.pls", "C.m3u"});
@@ -283,7 +284,25 @@ TEST_CASE("a playlist that cannot be is refused when it is closed, and stays to 
     CHECK(player.writer().write(made->key, UINT64_MAX, std::as_bytes(std::span("x", 1))).error().code == EFBIG);
     REQUIRE(player.writer().resize(made->key, 0));
     REQUIRE(player.writer().flush(made->key));
-    CHECK(player.stored("Playlists/Bad.m3u8") == "#EXTM3U\n");
+    CHECK(player.stored("Playlists/Bad.m3u8").empty());
+}
+
+TEST_CASE("what a playlist has besides tracks that are there is kept") {
+    Player player;
+    player.make_folder("storage/MUSIC", "Playlists");
+    const std::string stored =
+        "#EXTM3U\n#EXTINF:3,One\n../Songs/one.mp3\nhttp://radio/\n../Songs/gone.mp3\n../../out.mp3\n";
+    player.make("storage/MUSIC/Playlists", "A.m3u", stored);
+    const auto list = player.get("playlists/A.m3u8");
+    CHECK(player.content(list).starts_with("#EXTM3U\n#EXTINF:3,One\n../storage/MUSIC/Songs/one.mp3\n"));
+    const std::string more = "#EXTINF:4,Two\n../storage/MUSIC/Songs/Two.mp3\n";
+    REQUIRE(player.writer().write(list.key, list.size, std::as_bytes(std::span(more))));
+    // Programs flush in between, when they end a child process; what is written goes on where it was.
+    REQUIRE(player.writer().flush(list.key));
+    const std::string yet = "../storage/MUSIC/Songs/one.mp3\n";
+    REQUIRE(player.writer().write(list.key, list.size + more.size(), std::as_bytes(std::span(yet))));
+    REQUIRE(player.writer().flush(list.key));
+    CHECK(player.stored("Playlists/A.m3u") == stored + "#EXTINF:4,Two\n../Songs/Two.mp3\n../Songs/one.mp3\n");
 }
 
 TEST_CASE("a playlist that somebody changes in storage/ is looked at again") {
@@ -295,7 +314,7 @@ TEST_CASE("a playlist that somebody changes in storage/ is looked at again") {
     REQUIRE(player.writer().resize(file.key, 0));
     REQUIRE(player.writer().flush(file.key));
     CHECK(player.host->listed_again.count(playlists_folder) == 1);
-    CHECK(player.content("playlists/A.m3u8") == "#EXTM3U\n");
+    CHECK(player.content("playlists/A.m3u8").empty());
     player.host->listed_again.clear();
     REQUIRE(player.writer().remove(file.key));
     CHECK(player.host->listed_again.count(playlists_folder) == 1);
