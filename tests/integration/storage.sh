@@ -53,9 +53,9 @@ refused() { # refused WORDS COMMAND...: it fails, and says so
     shift
     ! "$@" 2>"$work/err" && grep -q "$words" "$work/err"
 }
-killer() {
+killer() { # killer [SECONDS]
     while :; do
-        sleep 0.2
+        sleep "${1:-0.2}"
         # One that is not ready yet on a loaded machine would never become so.
         ! state_is Stick running || kill -KILL "$(pid)" 2>/dev/null
     done
@@ -245,15 +245,15 @@ music() {
     # Somebody looks, the driver dies, and somebody looks again.
     ls "$tracks" >/dev/null
     started=$(restarts)
-    killer &
+    killer 0.7 &
     killer=$!
-    wait_for 60 sh -c "find '$tracks' -name '*.mp3' >/dev/null 2>&1; [ \$(cat '$mnt/.control/Stick/restarts') -ge $((started + 5)) ]"
+    wait_for 60 sh -c "timeout 5 find '$tracks' -name '*.mp3' >/dev/null 2>&1; [ \$(cat '$mnt/.control/Stick/restarts') -ge $((started + 5)) ]"
     kill "$killer"
     wait "$killer" 2>/dev/null
     running Stick
     check "music: killed while it looks ($(($(restarts) - started)) times), every track is there in the end" wait_for 120 all_tracks
     check "music: a track is the file under another name" sh -c "cmp '$song' '$work/music/Songs/1/song 12.mp3' && [ \$(stat -c %i '$song') = \$(stat -c %i '$root/Songs/1/song 12.mp3') ] && [ \$(stat -c %h '$song') = 2 ]"
-    check "music: what only looks like it did no harm" test "$(grep -c '"crash"' "$mnt/.control/events")" = "$(($(restarts)))"
+    check "music: no driver died of what only looks like it" sh -c "grep '\"crash\"' '$mnt/.control/events' | grep -q 'signal 9' && ! grep '\"crash\"' '$mnt/.control/events' | grep -v 'signal 9'"
     before=$(reads)
     restarts=$(restarts)
     kill -KILL "$(pid)"
