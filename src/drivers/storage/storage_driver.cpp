@@ -41,7 +41,12 @@ Result<void> StorageDriver::start() {
         add_drive(std::move(opened.units[i]), static_cast<unsigned>(i), memory.subspan(i * share, share));
     }
     for (auto& drive : drives_) {
-        const auto loaded = drive->load();
+        auto loaded = drive->load();
+        if (loaded && !*loaded && drive->unit().identity().removable) {
+            // It was ejected, perhaps, and somebody has written to `restart`.
+            PLUGFS_TRY(drive->unit().load());
+            loaded = drive->load();
+        }
         if (!loaded && loaded.error().code == ENODEV) {
             return loaded.error();
         }
