@@ -155,7 +155,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     PLUGFS_ASSIGN(session_,
                   Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));
     PLUGFS_ASSIGN(spool_, SpoolFile::create(UniqueFd(worker::spool_fd)));
-    notifier_ = std::make_unique<Notifier>(*session_);
+    notifier_ = std::make_unique<Notifier>(*session_, vault_->header().notifying);
     filesystem_->connect(*session_, *notifier_);
     device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_,
                                              vault_->header().device_heartbeat, vault_->header().device_busy);

@@ -164,6 +164,7 @@ class ManagedDevice {
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
     void on_hang();
+    void free_stuck_worker();
     void watch_worker();
     void replace_damaged(const std::string& why);
     void finish_stop();
@@ -186,6 +187,7 @@ class ManagedDevice {
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
     LifeWatch life_;
+    EventLoop::Timer stuck_timer_ = 0;
     RequestWatch lost_requests_;
     unsigned connection_ = 0;  // of the mount, in fusectl
     bool ask_again_ = false;   // the next worker is to have the kernel give its requests out again
