@@ -19,7 +19,7 @@ Result<std::vector<Attribute>> TagAttributes::list(Key key) {
     }
     auto tags = read_tags(file);
     if (!tags && tags.error().code != ENODATA) {
-        memory_.forget(identity.volume, identity.key);
+        memory_.forget(identity.volume, identity.place);
         return tags;
     }
     if (!tags) {

@@ -30,15 +30,15 @@ std::string take_text(ByteReader& reader) {
 using Bytes = std::vector<std::byte>;
 
 // A record begins with what it is, and of which file.
-ByteWriter body_of(What what, std::uint64_t volume, Key key) {
+ByteWriter body_of(What what, std::uint64_t volume, std::uint64_t place) {
     ByteWriter body;
     body.u8(static_cast<std::uint8_t>(what));
     body.u64le(volume);
-    body.u64le(key);
+    body.u64le(place);
     return body;
 }
-Bytes short_body(What what, std::uint64_t volume = 0, Key key = 0) {
-    return body_of(what, volume, key).take();
+Bytes short_body(What what, std::uint64_t volume = 0, std::uint64_t place = 0) {
+    return body_of(what, volume, place).take();
 }
 
 std::vector<std::byte> details_of(const FileIdentity& file) {
@@ -88,7 +88,7 @@ void put_attributes(ByteWriter& writer, const std::vector<Attribute>& attributes
 
 std::size_t TagMemory::PlaceHash::operator()(const Place& place) const {
     // splitmix64's last step: keys of one folder lie close together.
-    std::uint64_t mixed = place.volume ^ (place.key * 0x9e3779b97f4a7c15U);
+    std::uint64_t mixed = place.volume ^ (place.number * 0x9e3779b97f4a7c15U);
     mixed = (mixed ^ (mixed >> 30U)) * 0xbf58476d1ce4e5b9U;
     mixed = (mixed ^ (mixed >> 27U)) * 0x94d049bb133111ebU;
     return static_cast<std::size_t>(mixed ^ (mixed >> 31U));
@@ -168,7 +168,7 @@ bool TagMemory::take_in(std::uint64_t offset, std::span<const std::byte> body) {
 }
 
 std::optional<std::vector<Attribute>> TagMemory::find(const FileIdentity& file) {
-    const auto known = known_.find({file.volume, file.key});
+    const auto known = known_.find({file.volume, file.place});
     const auto details = details_of(file);
     if (known == known_.end() || known->second.length == 0 || known->second.details != checksum(details)) {
         return std::nullopt;
@@ -187,11 +187,11 @@ std::optional<std::vector<Attribute>> TagMemory::find(const FileIdentity& file) 
 bool TagMemory::begin(const FileIdentity& file) {
     const auto details = details_of(file);
     const std::uint32_t sum = checksum(details);
-    const auto known = known_.find({file.volume, file.key});
+    const auto known = known_.find({file.volume, file.place});
     if (known != known_.end() && known->second.details == sum && known->second.tries >= tries_limit) {
         return false;
     }
-    ByteWriter body = body_of(What::reading, file.volume, file.key);
+    ByteWriter body = body_of(What::reading, file.volume, file.place);
     body.append(details);
     const auto bytes = std::move(body).take();
     if (const auto offset = append(bytes)) {
@@ -201,12 +201,12 @@ bool TagMemory::begin(const FileIdentity& file) {
 }
 
 void TagMemory::keep(const FileIdentity& file, const std::vector<Attribute>& attributes) {
-    ByteWriter body = body_of(What::known, file.volume, file.key);
+    ByteWriter body = body_of(What::known, file.volume, file.place);
     body.append(details_of(file));
     put_attributes(body, attributes);
     const auto bytes = std::move(body).take();
     if (bytes.size() > record_limit) {
-        forget(file.volume, file.key);
+        forget(file.volume, file.place);
         return;
     }
     if (const auto offset = append(bytes)) {
@@ -214,9 +214,9 @@ void TagMemory::keep(const FileIdentity& file, const std::vector<Attribute>& att
     }
 }
 
-void TagMemory::forget(std::uint64_t volume, Key key) {
-    if (known_.erase({volume, key}) != 0) {
-        (void)append(short_body(What::forgotten, volume, key));
+void TagMemory::forget(std::uint64_t volume, std::uint64_t place) {
+    if (known_.erase({volume, place}) != 0) {
+        (void)append(short_body(What::forgotten, volume, place));
     }
 }
 

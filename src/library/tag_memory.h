@@ -23,7 +23,7 @@ namespace plugfs::library {
 // A file as it was when its tags were read: with anything else than the same, it is another one.
 struct FileIdentity {
     std::uint64_t volume = 0;  // a number of the driver's own that stays the same from process to process
-    Key key = 0;               // so does this one
+    std::uint64_t place = 0;   // so does this one, as long as the file is where it is
     std::string name;
     std::uint64_t size = 0;
     std::optional<std::int64_t> modified;
@@ -45,7 +45,7 @@ class TagMemory {
     // It has been read, and this is what it says.
     void keep(const FileIdentity& file, const std::vector<Attribute>& attributes);
     // It could not be read, or has been written to.
-    void forget(std::uint64_t volume, Key key);
+    void forget(std::uint64_t volume, std::uint64_t place);
     void forget_all();
 
     // Whether the device was seen to have music; that is remembered, too.
@@ -57,7 +57,7 @@ class TagMemory {
   private:
     struct Place {
         std::uint64_t volume = 0;
-        Key key = 0;
+        std::uint64_t number = 0;
         bool operator==(const Place&) const = default;
     };
     struct PlaceHash {

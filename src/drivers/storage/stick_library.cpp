@@ -15,6 +15,9 @@ StickLibrary::StickLibrary(Host& host, Access access)
     if (host_.player()) {
         memory_.set_music();
     }
+    if (memory_.size() > 0) {
+        host_.log(LogLevel::info, "the tags of " + std::to_string(memory_.size()) + " files are known already");
+    }
 }
 
 Result<library::TagAttributes::File> StickLibrary::find(Key key) {
@@ -29,7 +32,8 @@ Result<library::TagAttributes::File> StickLibrary::find(Key key) {
     file.file = {entry.name, entry.size, [this, key](std::uint64_t offset, std::span<std::byte> out) {
                      return access_.read(key, offset, out);
                  }};
-    file.identity = {at->identity, within_volume(key), entry.name, entry.size, entry.modified};
+    PLUGFS_ASSIGN(const auto place, at->volume->place(within_volume(key)));
+    file.identity = {at->identity, place, entry.name, entry.size, entry.modified};
     return file;
 }
 
@@ -41,8 +45,10 @@ void StickLibrary::saw(const Entry& entry) {
     }
 }
 
-void StickLibrary::changed(std::uint64_t volume_identity, Key within) {
-    memory_.forget(volume_identity, within);
+void StickLibrary::changed(const ServedVolume& volume, Key within) {
+    if (const auto place = volume.volume->place(within)) {
+        memory_.forget(volume.identity, *place);
+    }
 }
 
 void StickLibrary::media_changed() {

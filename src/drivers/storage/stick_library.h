@@ -46,8 +46,8 @@ class StickLibrary {
 
     // An entry has been seen.
     void saw(const Entry& entry);
-    // A file has been written to, or its key is somebody else's now.
-    void changed(std::uint64_t volume_identity, Key within);
+    // A file is being written to, moved or removed, or has just been made.
+    void changed(const ServedVolume& volume, Key within);
     // Other media than before: nothing that was known holds.
     void media_changed();
     // Goes on looking for music. False: there is nothing left to look at.

@@ -91,7 +91,7 @@ class StorageDriver : public Driver, private Writer {
     [[nodiscard]] std::vector<ServedVolume> served_volumes() const;
     [[nodiscard]] static Entry playlists_entry();
     [[nodiscard]] static std::uint64_t identity_of(const Drive& drive, const Drive::MountedVolume& mounted);
-    // A file of a volume has been written to, or an entry made, renamed or removed: what it is now, if that is known.
+    // A file of a volume is about to be written to, moved or removed, or has become `entry`.
     void music_changed(const Place& place, Key key, const Entry* entry);
 
     // storage_media.cpp

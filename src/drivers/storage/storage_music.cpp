@@ -51,9 +51,9 @@ std::vector<ServedVolume> StorageDriver::served_volumes() const {
 }
 
 void StorageDriver::music_changed(const Place& place, Key key, const Entry* entry) {
-    library_->changed(place.identity, within_volume(key));
+    const ServedVolume volume{volume_of(key), place.mounted->volume.get(), place.identity, {}};
+    library_->changed(volume, within_volume(entry != nullptr ? entry->key : key));
     if (entry != nullptr) {
-        library_->changed(place.identity, within_volume(entry->key));
         library_->saw(*entry);
     }
     playlists_->file_changed(key, entry);

@@ -37,11 +37,8 @@ Result<void> StorageDriver::remove(Key entry) {
     if (is_root_of_volume(entry)) {
         return fail(EPERM, "remove", "it is a volume");
     }
-    auto removed = concluded(place, place.mounted->volume->remove(within_volume(entry)), true);
-    if (removed) {
-        music_changed(place, entry, nullptr);
-    }
-    return removed;
+    music_changed(place, entry, nullptr);
+    return concluded(place, place.mounted->volume->remove(within_volume(entry)), true);
 }
 
 Result<Entry> StorageDriver::rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) {
@@ -56,7 +53,9 @@ Result<Entry> StorageDriver::rename(Key entry, Key folder, const std::string& na
     if (volume_of(folder) != volume_of(entry)) {
         return fail(EXDEV, "rename", "to another volume");
     }
+    music_changed(place, entry, nullptr);
     if (replaced) {
+        music_changed(place, *replaced, nullptr);
         replaced = within_volume(*replaced);
     }
     return concluded_entry(place, entry,

@@ -55,6 +55,12 @@ class Volume {
         (void)entry;
         return fail(ENOTSUP, "look");
     }
+    // Where it is on the medium: a number that is the same for every process (a key need not be) as long as the entry
+    // is not moved.
+    [[nodiscard]] virtual Result<std::uint64_t> place(Key entry) {
+        (void)entry;
+        return fail(ENOTSUP, "place");
+    }
 
     // As in plugfs::Writer. Each returns when a successor of this process would find it done (BlockDevice::commit()).
     [[nodiscard]] virtual Result<Entry> create(Key folder, const std::string& name, Kind kind) = 0;

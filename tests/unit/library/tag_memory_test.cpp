@@ -35,8 +35,8 @@ struct Processes {
     }
 };
 
-FileIdentity file(Key key, const std::string& name = "a.mp3") {
-    return {.volume = 7, .key = key, .name = name, .size = 1000 + key, .modified = 5};
+FileIdentity file(std::uint64_t place, const std::string& name = "a.mp3") {
+    return {.volume = 7, .place = place, .name = name, .size = 1000 + place, .modified = 5};
 }
 std::vector<Attribute> song(const std::string& title) {
     return {{"media.title", title}, {"media.cover", "", 1234}};

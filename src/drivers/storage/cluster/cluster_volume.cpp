@@ -215,6 +215,11 @@ Result<Entry> ClusterVolume::look(Key key) {
     return found ? Result<Entry>(entry(*found)) : Result<Entry>(seen(found.error()));
 }
 
+Result<std::uint64_t> ClusterVolume::place(Key key) {
+    PLUGFS_ASSIGN(const auto at, folders_.find(key));
+    return slots_->offset(*at.folder, at.slot);
+}
+
 Result<Entry> ClusterVolume::flush(Key file) {
     auto found = node(file, true);
     if (!found) {

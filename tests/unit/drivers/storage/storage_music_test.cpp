@@ -145,6 +145,24 @@ TEST_CASE("tags are read once, by one process and the next, until the file chang
     CHECK(player.driver->attributes()->get(again.key, "media.other").error().code == ENODATA);
 }
 
+TEST_CASE("tags are not read again by a process that comes to the folders in another order") {
+    Player player;
+    for (const char* name : {"A", "B"}) {
+        player.make_folder("storage/MUSIC", name);
+        player.make("storage/MUSIC/" + std::string(name), "song.mp3", mp3(name));
+    }
+    CHECK(title(player, player.get("storage/MUSIC/A/song.mp3")) == "A");
+    CHECK(title(player, player.get("storage/MUSIC/B/song.mp3")) == "B");
+    player.driver->stop();
+    player.next_process();
+    const auto b = player.get("storage/MUSIC/B/song.mp3");
+    const auto a = player.get("storage/MUSIC/A/song.mp3");
+    const auto before = player.tell("count");
+    CHECK(title(player, a) == "A");
+    CHECK(title(player, b) == "B");
+    CHECK(player.tell("count") == before);
+}
+
 TEST_CASE("a file that takes the place of another is not taken for it") {
     Player player;
     const auto one = player.get("storage/MUSIC/Songs/one.mp3");
