@@ -301,6 +301,7 @@ class Filesystem : public DeviceEvents {
     void place_track(std::uint64_t inode, const std::vector<Attribute>& attributes);
     Node& own_folder(Node& parent, const std::string& name);
     void announce(const Node& folder, const Node& node);
+    void announce_postponed();
     void choose_cover(Node& album);
     void tidy_album(std::uint64_t inode);
     void tidy_tracks(Node& view);

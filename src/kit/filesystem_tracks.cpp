@@ -4,6 +4,7 @@
 #include "kit/filesystem.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace plugfs::kit {
 
@@ -83,6 +84,7 @@ void Filesystem::go_on_with_tracks() {
         tracks_.state = TrackView::State::complete;
         tidy_tracks(*view);
         resume_waiting(view->inode, nullptr);
+        announce_postponed();
     }
 }
 
@@ -135,6 +137,7 @@ void Filesystem::look_at_clock() {
     const Node* view = tracks_.state == TrackView::State::building && tracks_.presentable() ? tracks_folder() : nullptr;
     if (view != nullptr) {
         resume_waiting(view->inode, nullptr);
+        announce_postponed();
     }
 }
 
@@ -192,9 +195,26 @@ Node& Filesystem::own_folder(Node& parent, const std::string& name) {
 
 // What the kernel has been told of the folder may be that there is no such name.
 void Filesystem::announce(const Node& folder, const Node& node) {
-    if (folder.noted) {
+    if (!tracks_.presentable()) {
+        tracks_.unannounced.emplace_back(folder.inode, node.name);
+    } else if (folder.noted) {
         notifier_->name_changed(folder.inode, node.name);
         notifier_->inode_changed(folder.inode, true);
+    }
+}
+
+// When the listings that waited have been answered.
+void Filesystem::announce_postponed() {
+    std::uint64_t last = 0;
+    for (const auto& [inode, name] : std::exchange(tracks_.unannounced, {})) {
+        const Node* folder = tree_.find(inode);
+        if (folder == nullptr || !folder->noted) {
+            continue;
+        }
+        notifier_->name_changed(inode, name);
+        if (std::exchange(last, inode) != inode) {
+            notifier_->inode_changed(inode, true);
+        }
     }
 }
 
