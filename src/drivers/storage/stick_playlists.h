@@ -89,7 +89,7 @@ class StickPlaylists {
     [[nodiscard]] Result<Entry> rename_source(Playlist& playlist, const std::string& name);
     [[nodiscard]] Result<void> remove_source(const Source& source);
     void drop_draft(Playlist& playlist);
-    void shown_again(unsigned volume, Key folder);
+    void tell(unsigned volume, Key folder, Entry entry, std::optional<Key> old);
 
     // stick_playlists_commit.cpp
     [[nodiscard]] static std::string ending_for(const std::optional<PlayerDescription>& player);

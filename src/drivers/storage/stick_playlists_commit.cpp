@@ -89,7 +89,7 @@ Result<Key> StickPlaylists::folder_on(const ServedVolume& volume, std::string& p
             entry = there->second;
         } else {
             PLUGFS_ASSIGN(entry, volume.volume->create(at, name, Kind::directory));
-            shown_again(volume.number, at);
+            tell(volume.number, at, entry, std::nullopt);
         }
         if (entry.kind != Kind::directory) {
             return fail(ENOTDIR, "playlist", quoted(entry.name) + " is a file");
@@ -151,7 +151,9 @@ Result<Entry> StickPlaylists::replace_file(const ServedVolume& served, Key folde
         (void)volume.remove(made.key);
         return written;
     }
-    return volume.flush(written->key);
+    PLUGFS_ASSIGN(const auto flushed, volume.flush(written->key));
+    tell(served.number, folder, flushed, replaced);
+    return flushed;
 }
 
 // As the player wants it.
@@ -208,7 +210,6 @@ Result<Entry> StickPlaylists::commit(Playlist& playlist) {
     PLUGFS_ASSIGN(playlist.text, text_of(source, written));
     finders_.clear();
     drop_draft(playlist);
-    shown_again(source.volume, folder);
     PLUGFS_ASSIGN(auto made, entry(playlist));
     if (playlist.text != text) {
         host_.changed(made);

@@ -51,10 +51,15 @@ void StickPlaylists::drop_draft(Playlist& playlist) {
     }
 }
 
-// Folders of the volume are listed by the kit; what has changed in one is seen at the next look.
-void StickPlaylists::shown_again(unsigned volume, Key folder) {
+// What has happened to a file of a volume behind the kit's back: `entry` is in `folder` now, in place of `old`.
+void StickPlaylists::tell(unsigned volume, Key folder, Entry entry, std::optional<Key> old) {
     access_.wrote(volume);
-    host_.list_again(whole_key(volume, folder));
+    if (old && *old != entry.key) {
+        host_.removed(whole_key(volume, *old));
+    }
+    entry.key = whole_key(volume, entry.key);
+    host_.changed(entry);
+    host_.added(whole_key(volume, folder), std::move(entry));
 }
 
 Result<void> StickPlaylists::remove_source(const Source& source) {
@@ -63,10 +68,8 @@ Result<void> StickPlaylists::remove_source(const Source& source) {
         return fail(ENOENT, "playlist", "its medium is not there any more");
     }
     PLUGFS_TRY(served->volume->remove(source.key));
-    PathFinder finder(*served->volume);
-    if (const auto folder = finder.find(source.folder)) {
-        shown_again(source.volume, folder->entry.key);
-    }
+    access_.wrote(source.volume);
+    host_.removed(whole_key(source.volume, source.key));
     return {};
 }
 
@@ -100,10 +103,13 @@ Result<Entry> StickPlaylists::rename_source(Playlist& playlist, const std::strin
         replaced = there->second.key;
     }
     PLUGFS_ASSIGN(const auto renamed, served->volume->rename(source.key, folder.entry.key, wanted, replaced));
+    if (replaced) {
+        host_.removed(whole_key(source.volume, source.key));
+    }
+    tell(source.volume, folder.entry.key, renamed, replaced ? replaced : std::optional(source.key));
     source.key = renamed.key;
     source.name = renamed.name;
     playlist.name = name;
-    shown_again(source.volume, folder.entry.key);
     return entry(playlist);
 }
 
