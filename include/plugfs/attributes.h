@@ -50,7 +50,8 @@ class Attributes {
         return fail(ENOTSUP, name);
     }
 
-    // Whether tracks/ is shown. Then the kit looks at all files of the device, when somebody looks into tracks/.
+    // Whether tracks/ is shown; asked once, after start() (later: Host::show_tracks()). Then the kit looks at all files
+    // of the device, when somebody looks into tracks/.
     [[nodiscard]] virtual bool makes_tracks() const { return false; }
 };
 

@@ -28,6 +28,7 @@
 
 #include <plugfs/attributes.h>
 #include <plugfs/controls.h>
+#include <plugfs/player.h>
 #include <plugfs/result.h>
 #include <plugfs/spool.h>
 #include <plugfs/tree.h>
@@ -38,6 +39,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,6 +64,9 @@ class Host {
         (void)name;
         return 0;
     }
+
+    // Where a player that is mass storage keeps its music; nothing: it is not described anywhere.
+    [[nodiscard]] virtual std::optional<PlayerDescription> player() const { return std::nullopt; }
 
     // Files of its own that outlive the process.
     [[nodiscard]] virtual Spool& spool() = 0;
@@ -92,6 +97,8 @@ class Host {
     virtual void controls_changed() {}
     // What Attributes::list() says of a file is something else now.
     virtual void attributes_changed(Key file) { (void)file; }
+    // There is music: tracks/ is to be shown from now on, though Attributes::makes_tracks() said no at first.
+    virtual void show_tracks() {}
 
     // The text of device.json: one JSON object. May be called again when it changes.
     virtual void describe(std::string json) = 0;

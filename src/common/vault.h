@@ -30,7 +30,7 @@
 
 namespace plugfs {
 
-inline constexpr std::uint64_t vault_magic = 0x35544c5641534750;  // "PGSAVLT5"
+inline constexpr std::uint64_t vault_magic = 0x36544c5641534750;  // "PGSAVLT6"
 inline constexpr std::size_t vault_page_size = 4096;
 inline constexpr std::size_t small_slot_size = 1024;
 inline constexpr std::size_t small_slot_count = 256;
@@ -62,6 +62,8 @@ struct VaultHeader {
     std::atomic<std::uint64_t> request_on_trial;
     // 1 from when the present worker's driver has started: from then on it may have tried what is pending.
     std::atomic<std::uint32_t> driver_started;
+    // 1: the worker is telling the kernel of a change, and may wait there for a lock that a pending request holds.
+    std::atomic<std::uint32_t> notifying;
     std::atomic<std::uint32_t> writable;   // 1: a driver has said that the device can be written to
     std::atomic<std::uint32_t> node_area;  // which of the two counts, 0 or 1
     std::atomic<std::uint32_t> node_area_overflowed;

@@ -30,6 +30,7 @@ class DeviceThread::DriverHost : public Host {
     Spool& spool() override { return spool_; }
     std::int64_t quirk(const std::string& name) const override { return number(settings_.quirks, name); }
     std::int64_t option(const std::string& name) const override { return number(settings_.options, name); }
+    std::optional<PlayerDescription> player() const override { return settings_.player; }
     Result<std::span<std::byte>> lasting_memory() override {
         if (settings_.lasting_memory < 0) {
             return Host::lasting_memory();
@@ -62,6 +63,9 @@ class DeviceThread::DriverHost : public Host {
     }
     void attributes_changed(Key file) override {
         mailbox_.post([&events = events_, file] { events.device_attributes_changed(file); });
+    }
+    void show_tracks() override {
+        mailbox_.post([&events = events_] { events.device_shows_tracks(); });
     }
     void describe(std::string json) override {
         mailbox_.post([&events = events_, json = std::move(json)] { events.device_described(json); });

@@ -15,6 +15,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 
 namespace plugfs::kit {
@@ -42,6 +43,7 @@ class DeviceEvents {
     virtual void device_control_changed(const std::string& name) = 0;
     virtual void device_controls_changed() = 0;
     virtual void device_attributes_changed(Key file) = 0;
+    virtual void device_shows_tracks() = 0;
     virtual void device_described(std::string json) = 0;
     virtual void device_event(const std::string& json) = 0;
     virtual void device_noted(const std::string& text) = 0;
@@ -54,6 +56,7 @@ using NamedNumbers = std::map<std::string, std::int64_t>;
 struct DriverSettings {
     NamedNumbers quirks;
     NamedNumbers options;
+    std::optional<PlayerDescription> player;
     int lasting_memory = -1;  // descriptor, or -1; owned by somebody else
 };
 using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;

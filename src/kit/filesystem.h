@@ -90,6 +90,7 @@ class Filesystem : public DeviceEvents {
     void device_control_changed(const std::string& name) override;
     void device_controls_changed() override;
     void device_attributes_changed(Key file) override;
+    void device_shows_tracks() override;
     void device_described(std::string json) override;
     void device_event(const std::string& json) override;
     void device_noted(const std::string& text) override;
@@ -300,6 +301,7 @@ class Filesystem : public DeviceEvents {
     void place_track(std::uint64_t inode, const std::vector<Attribute>& attributes);
     Node& own_folder(Node& parent, const std::string& name);
     void announce(const Node& folder, const Node& node);
+    void announce_postponed();
     void choose_cover(Node& album);
     void tidy_album(std::uint64_t inode);
     void tidy_tracks(Node& view);

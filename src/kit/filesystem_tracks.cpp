@@ -4,6 +4,7 @@
 #include "kit/filesystem.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace plugfs::kit {
 
@@ -15,6 +16,16 @@ constexpr std::string_view cover_name = "cover.jpg";
 Node* Filesystem::tracks_folder() {
     Node* node = Tree::child(tree_.root(), tracks_name);
     return node != nullptr && node->content == Content::view ? node : nullptr;
+}
+
+void Filesystem::device_shows_tracks() {
+    if (Tree::child(tree_.root(), tracks_name) != nullptr) {
+        return;
+    }
+    set_up_own_folder(tracks_name, Content::view, true);
+    // That there is no such name is what the kernel has been told.
+    notifier_->name_changed(root_inode, std::string(tracks_name));
+    notifier_->inode_changed(root_inode, true);
 }
 
 void Filesystem::want_tracks() {
@@ -73,6 +84,7 @@ void Filesystem::go_on_with_tracks() {
         tracks_.state = TrackView::State::complete;
         tidy_tracks(*view);
         resume_waiting(view->inode, nullptr);
+        announce_postponed();
     }
 }
 
@@ -125,6 +137,7 @@ void Filesystem::look_at_clock() {
     const Node* view = tracks_.state == TrackView::State::building && tracks_.presentable() ? tracks_folder() : nullptr;
     if (view != nullptr) {
         resume_waiting(view->inode, nullptr);
+        announce_postponed();
     }
 }
 
@@ -182,9 +195,26 @@ Node& Filesystem::own_folder(Node& parent, const std::string& name) {
 
 // What the kernel has been told of the folder may be that there is no such name.
 void Filesystem::announce(const Node& folder, const Node& node) {
-    if (folder.noted) {
+    if (!tracks_.presentable()) {
+        tracks_.unannounced.emplace_back(folder.inode, node.name);
+    } else if (folder.noted) {
         notifier_->name_changed(folder.inode, node.name);
         notifier_->inode_changed(folder.inode, true);
+    }
+}
+
+// When the listings that waited have been answered.
+void Filesystem::announce_postponed() {
+    std::uint64_t last = 0;
+    for (const auto& [inode, name] : std::exchange(tracks_.unannounced, {})) {
+        const Node* folder = tree_.find(inode);
+        if (folder == nullptr || !folder->noted) {
+            continue;
+        }
+        notifier_->name_changed(inode, name);
+        if (std::exchange(last, inode) != inode) {
+            notifier_->inode_changed(inode, true);
+        }
     }
 }
 

@@ -12,7 +12,11 @@ constexpr std::size_t queue_limit = 65536;
 constexpr std::size_t look_back = 16;
 }  // namespace
 
-Notifier::Notifier(Session& session) : session_(session), thread_([this] { run(); }) {}
+Notifier::Notifier(Session& session, std::atomic<std::uint32_t>& under_way)
+    : session_(session), under_way_(under_way), thread_([this] {
+          under_way_ = 0;
+          run();
+      }) {}
 
 Notifier::~Notifier() {
     {
@@ -66,7 +70,9 @@ void Notifier::run() {
         const Notice notice = std::move(queue_.front());
         queue_.pop_front();
         lock.unlock();
+        under_way_ = 1;
         tell(notice);
+        under_way_ = 0;
         lock.lock();
     }
 }

@@ -7,6 +7,7 @@
 
 #include "kit/session.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -18,8 +19,9 @@ namespace plugfs::kit {
 
 class Notifier {
   public:
-    // `session` must outlive this.
-    explicit Notifier(Session& session);
+    // Both must outlive this. `under_way` is 1 while it waits for the kernel, 0 otherwise: killed meanwhile, the process
+    // does not end before the request is answered that holds the lock, and the supervisor has to know.
+    Notifier(Session& session, std::atomic<std::uint32_t>& under_way);
     // Waits for the notification under way. The kernel ends it when the mount goes, or when the request it waits for is
     // answered.
     ~Notifier();
@@ -46,6 +48,7 @@ class Notifier {
     void tell(const Notice& notice);
 
     Session& session_;
+    std::atomic<std::uint32_t>& under_way_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Notice> queue_;

@@ -8,6 +8,7 @@
 
 #include "common/channel.h"
 #include "common/log.h"
+#include "common/player_json.h"
 #include "common/worker_contract.h"
 #include "kit/crash_handler.h"
 #include "kit/filesystem.h"
@@ -154,7 +155,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     PLUGFS_ASSIGN(session_,
                   Session::create(UniqueFd(worker::fuse_fd), *vault_, Filesystem::operations(), filesystem_.get()));
     PLUGFS_ASSIGN(spool_, SpoolFile::create(UniqueFd(worker::spool_fd)));
-    notifier_ = std::make_unique<Notifier>(*session_);
+    notifier_ = std::make_unique<Notifier>(*session_, vault_->header().notifying);
     filesystem_->connect(*session_, *notifier_);
     device_ = std::make_unique<DeviceThread>(*queue_, *mailbox_, *filesystem_, *spool_,
                                              vault_->header().device_heartbeat, vault_->header().device_busy);
@@ -162,7 +163,7 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
-                    lasting ? worker::lasting_fd : -1},
+                    player_from_json(start.value("player", json())), lasting ? worker::lasting_fd : -1},
                    [this](usb::Backend& backend) -> Result<void> {
                        PLUGFS_ASSIGN(const auto more, tighten(&backend));
                        layers_.insert(layers_.end(), more.begin(), more.end());

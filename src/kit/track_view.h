@@ -15,6 +15,8 @@
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 namespace plugfs::kit {
 
@@ -54,6 +56,9 @@ class TrackView {
         return state == State::complete || (state == State::building && Clock::now() - began > patience);
     }
 
+    // Names that have appeared while listings wait: the kernel holds the folders' locks for those, and whoever tells it
+    // of a name would wait for them. (Folder's inode, name.)
+    std::vector<std::pair<std::uint64_t, std::string>> unannounced;
     State state = State::idle;
     Clock::time_point began;
     std::deque<std::uint64_t> folders;

@@ -70,7 +70,7 @@ int serve(Options options) {
     if (!options.foreground) {
         // Paths are the caller's; the daemon works in /.
         for (auto* path : {&options.mount_point, &options.log_file, &options.pid_file, &options.state_directory,
-                           &options.manifest_directory, &options.driver_directory}) {
+                           &options.manifest_directory, &options.driver_directory, &options.player_directory}) {
             if (!path->empty()) {
                 *path = std::filesystem::absolute(*path);
             }

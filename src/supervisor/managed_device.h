@@ -36,6 +36,8 @@
 #include "supervisor/request_watch.h"
 #include "supervisor/worker.h"
 
+#include <plugfs/player.h>
+
 #include <deque>
 #include <optional>
 #include <set>
@@ -89,6 +91,7 @@ class ManagedDevice {
         std::string driver;  // the manifest's name
         std::string executable;
         std::map<std::string, std::int64_t> quirks;
+        std::optional<PlayerDescription> player;
         std::function<bool(const InterfaceIdentity&)> drives;  // whether the driver is for this interface
     };
 
@@ -161,6 +164,7 @@ class ManagedDevice {
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
     void on_hang();
+    void free_stuck_worker();
     void watch_worker();
     void replace_damaged(const std::string& why);
     void finish_stop();
@@ -183,6 +187,7 @@ class ManagedDevice {
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
     LifeWatch life_;
+    EventLoop::Timer stuck_timer_ = 0;
     RequestWatch lost_requests_;
     unsigned connection_ = 0;  // of the mount, in fusectl
     bool ask_again_ = false;   // the next worker is to have the kernel give its requests out again

@@ -8,6 +8,11 @@ namespace plugfs {
 
 using nlohmann::json;
 
+namespace {
+// Between a kill and the end that does not come.
+constexpr std::chrono::milliseconds stuck_patience{1000};
+}  // namespace
+
 void ManagedDevice::watch_worker() {
     life_.begin(vault_->header(), [this] { on_hang(); });
     lost_requests_.begin({fuse_.get(), &*requests_, &vault_->header(), connection_}, [this](RequestWatch::Lost lost) {
@@ -21,6 +26,25 @@ void ManagedDevice::on_hang() {
     killed_because_ = "the driver hung, and was killed";
     log::error(description_.name + ": " + killed_because_);
     worker_->kill();
+    free_stuck_worker();
+}
+
+// A worker that is killed while it tells the kernel of a change ends when the kernel has its lock, which a request may
+// hold that waits for an answer: from the successor of a worker that cannot end. So it is answered here.
+void ManagedDevice::free_stuck_worker() {
+    services_.loop.cancel(stuck_timer_);
+    stuck_timer_ = services_.loop.after(stuck_patience, [this] {
+        stuck_timer_ = 0;
+        if (!worker_ || !requests_) {
+            return;
+        }
+        if (vault_->header().notifying != 0) {
+            log::error(description_.name +
+                       ": the driver was killed and cannot end: what it was asked for is answered with EIO");
+            requests_->answer_all(EIO);
+        }
+        free_stuck_worker();
+    });
 }
 
 // Not a crash: it may serve well but for this. But no more often than it may crash: a device that has lost its reason

@@ -1,6 +1,7 @@
 // ManagedDevice: its worker: the device opened for it, its launch, what it says, and ejecting.
 
 #include "common/log.h"
+#include "common/player_json.h"
 #include "supervisor/device_holders.h"
 #include "supervisor/kernel_drivers.h"
 #include "supervisor/managed_device.h"
@@ -129,6 +130,9 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     plan.start["one_by_one"] = one_by_one_;
     plan.start["ask_again"] = std::exchange(ask_again_, false);
     plan.start["quirks"] = description_.quirks;
+    if (description_.player) {
+        plan.start["player"] = player_to_json(*description_.player);
+    }
     plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
     if (services_.drop_user) {
         plan.user = worker_user(description_.number);

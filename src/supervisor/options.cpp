@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "supervisor/claim_policy.h"
 #include "supervisor/install_paths.h"
+#include "supervisor/player_descriptions.h"
 
 #include <getopt.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ enum Option : int {
     option_attach,
     option_manifests,
     option_drivers,
+    option_players,
     option_state,
     option_log_file,
     option_log_level,
@@ -41,6 +43,7 @@ constexpr option long_options[] = {
     {"claim", required_argument, nullptr, option_claim},
     {"manifests", required_argument, nullptr, option_manifests},
     {"drivers", required_argument, nullptr, option_drivers},
+    {"players", required_argument, nullptr, option_players},
     {"state-dir", required_argument, nullptr, option_state},
     {"log-file", required_argument, nullptr, option_log_file},
     {"log-level", required_argument, nullptr, option_log_level},
@@ -200,6 +203,9 @@ Result<void> take(int which, Options& options) {
         case option_manifests:
             options.manifest_directory = value;
             break;
+        case option_players:
+            options.player_directory = value;
+            break;
         case option_drivers:
             options.driver_directory = value;
             break;
@@ -240,6 +246,7 @@ Result<Options> parse_options(int argc, char** argv) {
     Options options;
     options.manifest_directory = installed_manifest_directory();
     options.driver_directory = installed_driver_directory();
+    options.player_directory = player_description_directory;
     options.state_directory = default_state_directory();
     optind = 1;
     int which = 0;
@@ -285,6 +292,7 @@ Serves every USB media device that is plugged in as a folder under MOUNTPOINT.
       --check            print which layers of the sandbox hold on this machine, and end
       --manifests DIR    where drivers say which devices they are for
       --drivers DIR      where driver programs are
+      --players DIR      where players that are disks are described (/usr/share/media-player-info)
       --state-dir DIR    where names of devices are remembered
       --log-file FILE    log there instead of to the system log (not with -f)
       --log-level LEVEL  debug, info, warning or error

@@ -30,6 +30,7 @@ struct Options {
     std::vector<Endpoint> endpoints;
     std::string manifest_directory;
     std::string driver_directory;
+    std::string player_directory;  // of media-player-info's descriptions
     std::string state_directory;
     std::string log_file;  // daemon only; empty: the system log
     std::string pid_file;

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/worker_contract.h"
+#include "supervisor/player_descriptions.h"
 #include "supervisor/sysfs.h"
 
 #include <sys/signalfd.h>
@@ -256,6 +257,7 @@ bool Supervisor::start_device(const std::string& key, const DeviceIdentity& iden
     description.driver = manifest->name;
     description.executable = manifest->executable;
     description.quirks = quirks_for(*manifest, identity);
+    description.player = find_player_description(options_.player_directory, identity);
     description.drives = [manifest = *manifest](const InterfaceIdentity& interface) {
         return is_for(manifest, interface);
     };

@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t line_limit = 1000;
 // Messages and log bytes taken in one turn of the loop: a worker that floods us must not keep us from others.
 constexpr int messages_per_turn = 64;
+constexpr int last_wait_ms = 2000;  // for a worker that was killed
 constexpr int log_reads_per_turn = 4;
 
 }  // namespace
@@ -75,9 +76,11 @@ Worker::~Worker() {
     loop_.unwatch(log_.get());
     if (!reaped_) {
         kill();
+        // One that the kernel holds on to is left to it.
+        pollfd end{process_.pidfd.get(), POLLIN, 0};
+        (void)::poll(&end, 1, last_wait_ms);
         siginfo_t info{};
-        while (::waitid(P_PIDFD, static_cast<id_t>(process_.pidfd.get()), &info, WEXITED) != 0 && errno == EINTR) {
-        }
+        (void)::waitid(P_PIDFD, static_cast<id_t>(process_.pidfd.get()), &info, WEXITED | WNOHANG);
     }
     let_keeper_go();
 }

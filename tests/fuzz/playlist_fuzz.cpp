@@ -1,5 +1,6 @@
 // Playlists of any bytes, and paths in them.
 #include "library/playlist.h"
+#include "library/playlist_paths.h"
 
 #include <cstdlib>
 
@@ -13,10 +14,38 @@ void require(bool promise) {
     }
 }
 
+// As a file on a volume.
+void look_at_file(std::string_view text) {
+    const auto look = [](const std::string& path) -> plugfs::Result<std::optional<std::string>> {
+        require(!path.empty() && path.front() != '#');
+        for (const char* folder : {"", "Music", "Music/Lists"}) {
+            const auto whole = path_on_volume(folder, path);
+            if (!whole) {
+                continue;
+            }
+            require(!whole->empty() && whole->front() != '/' && !whole->ends_with("/.."));
+            require(!whole->starts_with("../") && whole->find("/../") == std::string::npos);
+            // As long as its first name is no drive: "E:".
+            const bool odd = whole->find(":/") != std::string::npos;
+            require(odd || path_on_volume(folder, path_from_folder(folder, *whole)) == whole);
+        }
+        return std::optional(path);
+    };
+    const auto same = map_playlist(text, look);
+    if (same && same->size() <= playlist_size_limit) {
+        const auto again = map_playlist(*same, look);
+        require(again && *again == *same);
+    }
+    if (const auto m3u = m3u_of_pls(text); m3u && m3u->size() <= playlist_size_limit) {
+        require(pls_of_m3u(*m3u).ok());
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
+    look_at_file(text);
     const auto lines = read_playlist(text);
     if (!lines) {
         require(lines.error().code == EINVAL && !lines.error().detail.empty());

@@ -61,6 +61,9 @@ class LogicalUnit {
     [[nodiscard]] virtual Result<void> prevent_removal(bool prevent) = 0;
     // START STOP UNIT: synchronized, stopped, and the medium out where it can be ejected.
     [[nodiscard]] virtual Result<void> eject() = 0;
+    // START STOP UNIT: a medium that was ejected and is still there comes in again; open() tells whether it did.
+    // Devices that cannot do that are asked in vain. ENODEV.
+    [[nodiscard]] virtual Result<void> load() { return {}; }
     // The length of one command's data that the device moves best, in bytes.
     [[nodiscard]] virtual std::size_t best_transfer() const = 0;
 };

@@ -58,9 +58,14 @@ void StorageDriver::describe() {
     for (const auto& drive : drives_) {
         units.push_back(unit_json(*drive));
     }
-    const json description = {{"driver", "storage"},         {"manufacturer", identity.manufacturer},
-                              {"product", identity.product}, {"serial_number", identity.serial_number},
-                              {"transport", transport_},     {"units", units}};
+    json description = {{"driver", "storage"},         {"manufacturer", identity.manufacturer},
+                        {"product", identity.product}, {"serial_number", identity.serial_number},
+                        {"transport", transport_},     {"units", units}};
+    if (const auto player = host_.player()) {
+        description["player"] = {{"audio_folders", player->audio_folders},
+                                 {"playlist_folders", player->playlist_folders},
+                                 {"playlist_formats", player->playlist_formats}};
+    }
     // Bytes from the device need not be UTF-8.
     host_.describe(description.dump(2, ' ', false, json::error_handler_t::replace));
 }

@@ -17,16 +17,8 @@ constexpr std::size_t unit_limit = 16;
 constexpr std::chrono::milliseconds quiet_time{1500};
 // What tick() takes at most when nobody waits.
 constexpr std::chrono::milliseconds tick_length{200};
-
-unsigned volume_of(Key key) {
-    return static_cast<unsigned>(key >> volume_shift);
-}
-Key within(Key key) {
-    return key & (volume_key_limit - 1);
-}
-Key whole(unsigned volume, Key key) {
-    return (Key{volume} << volume_shift) | key;
-}
+// What of it is spent on looking for music.
+constexpr std::chrono::milliseconds look_length{20};
 
 int minutes_ahead_of_utc() {
     const std::time_t now = std::time(nullptr);
@@ -49,7 +41,12 @@ Result<void> StorageDriver::start() {
         add_drive(std::move(opened.units[i]), static_cast<unsigned>(i), memory.subspan(i * share, share));
     }
     for (auto& drive : drives_) {
-        const auto loaded = drive->load();
+        auto loaded = drive->load();
+        if (loaded && !*loaded && drive->unit().identity().removable) {
+            // It was ejected, perhaps, and somebody has written to `restart`.
+            PLUGFS_TRY(drive->unit().load());
+            loaded = drive->load();
+        }
         if (!loaded && loaded.error().code == ENODEV) {
             return loaded.error();
         }
@@ -58,6 +55,7 @@ Result<void> StorageDriver::start() {
         }
         number_volumes(*drive);
     }
+    set_up_music();
     update_note();
     describe();
     return {};
@@ -78,7 +76,7 @@ void StorageDriver::number_volumes(Drive& drive) {
         do {
             last_volume_ = last_volume_ % volume_limit + 1;
         } while (volumes_.count(last_volume_) != 0);
-        volumes_[last_volume_] = {&drive, mounted.get()};
+        volumes_[last_volume_] = {&drive, mounted.get(), identity_of(drive, *mounted)};
         if (volumes_.size() == volume_limit) {
             return;
         }
@@ -120,6 +118,9 @@ Entry StorageDriver::image_entry(const Drive& drive, const Drive::Image& image) 
 Listing StorageDriver::list_root() const {
     Listing listing;
     listing.entries.push_back({.key = storage_folder, .name = "storage", .kind = Kind::directory});
+    if (library_->music()) {
+        listing.entries.push_back(playlists_entry());
+    }
     for (const auto& drive : drives_) {
         for (const auto& image : drive->images()) {
             listing.entries.push_back(image_entry(*drive, image));
@@ -132,7 +133,7 @@ Listing StorageDriver::list_volumes() const {
     Listing listing;
     for (const auto& [number, place] : volumes_) {
         listing.entries.push_back(
-            {.key = whole(number, root_key), .name = place.mounted->folder, .kind = Kind::directory});
+            {.key = whole_key(number, root_key), .name = place.mounted->folder, .kind = Kind::directory});
     }
     return listing;
 }
@@ -161,11 +162,15 @@ Result<Listing> StorageDriver::list(Key folder, std::uint64_t cursor) {
     if (folder == storage_folder) {
         return list_volumes();
     }
+    if (folder == playlists_folder) {
+        return playlists_->list(cursor);
+    }
     PLUGFS_ASSIGN(const auto place, place_of(folder));
-    auto listing = concluded(place, place.mounted->volume->list(within(folder), cursor), false);
+    auto listing = concluded(place, place.mounted->volume->list(within_volume(folder), cursor), false);
     if (listing) {
         for (auto& entry : listing->entries) {
-            entry.key = whole(volume_of(folder), entry.key);
+            library_->saw(entry);
+            entry.key = whole_key(volume_of(folder), entry.key);
         }
     }
     return listing;
@@ -174,7 +179,10 @@ Result<Listing> StorageDriver::list(Key folder, std::uint64_t cursor) {
 Result<std::size_t> StorageDriver::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
     if (volume_of(file) != 0) {
         PLUGFS_ASSIGN(const auto place, place_of(file));
-        return concluded(place, place.mounted->volume->read(within(file), offset, out), false);
+        return concluded(place, place.mounted->volume->read(within_volume(file), offset, out), false);
+    }
+    if (is_playlist(file)) {
+        return playlists_->read(file, offset, out);
     }
     PLUGFS_ASSIGN(const auto place, image_of(file));
     if (offset >= place.image.size) {
@@ -232,6 +240,9 @@ std::chrono::milliseconds StorageDriver::tick() {
     }
     images_changed();
     look_for_media();
+    if (library_->look(Deadline::after(look_length))) {
+        next = std::chrono::milliseconds(0);
+    }
     const auto look = std::chrono::ceil<std::chrono::milliseconds>(next_look_ - Clock::now());
     return std::max(std::min(next, look), std::chrono::milliseconds(0));
 }

@@ -1,17 +1,20 @@
 // The storage driver: sticks, disks, card readers and players that are mass storage.
 //
 //   storage/<label>/...     each volume that is known (Volume)
+//   playlists/NAME.m3u8     the playlists on them, where there is music (StickPlaylists)
 //   disk.img, partN.img     the medium and its partitions, as they are; disk2.img, disk2partN.img of a second unit, ...
 //
-// Keys: the upper 8 bits are the number of a volume, the rest is the volume's own. Volume 0 is the driver itself: its
-// "storage" folder and the images. A volume's number is not used again before all have been, so a key of a medium that
-// was taken out is not taken for one of the next.
+// Keys: storage_keys.h. A volume's number is not used again before all have been, so a key of a medium that was taken
+// out is not taken for one of the next.
 //
-// tick() keeps house: writes back what is due, marks volumes as clean when they have been quiet, and looks whether
-// media were put in or taken out.
+// tick() keeps house: writes back what is due, marks volumes as clean when they have been quiet, looks whether media
+// were put in or taken out, and whether there is music.
 #pragma once
 
 #include "drivers/storage/drive.h"
+#include "drivers/storage/stick_library.h"
+#include "drivers/storage/stick_playlists.h"
+#include "drivers/storage/storage_keys.h"
 
 #include <plugfs/driver.h>
 
@@ -21,13 +24,6 @@
 #include <vector>
 
 namespace plugfs::storage {
-
-inline constexpr unsigned volume_shift = 56;
-inline constexpr Key storage_folder = 1;
-// Of an image: 1 << 32, the unit in bits 16 and up, the image's number below.
-[[nodiscard]] constexpr Key image_key(unsigned unit, unsigned image) {
-    return (Key{1} << 32U) | (Key{unit} << 16U) | image;
-}
 
 class StorageDriver : public Driver, private Writer {
   public:
@@ -41,6 +37,7 @@ class StorageDriver : public Driver, private Writer {
     void stop() override;
     Result<void> eject() override;
     [[nodiscard]] Writer* writer() override;
+    [[nodiscard]] Attributes* attributes() override;
 
   private:
     // Writer
@@ -56,6 +53,7 @@ class StorageDriver : public Driver, private Writer {
     struct Place {
         Drive* drive = nullptr;
         Drive::MountedVolume* mounted = nullptr;
+        std::uint64_t identity = 0;  // the same in every process
     };
     // ENOENT: its medium has gone, or its volume. EPERM: the key is one of the driver's own.
     Result<Place> place_of(Key key);
@@ -88,6 +86,14 @@ class StorageDriver : public Driver, private Writer {
     void note_use(Place place, bool changes);
     void failed(Drive& drive, const Error& error);
 
+    // storage_music.cpp
+    void set_up_music();
+    [[nodiscard]] std::vector<ServedVolume> served_volumes() const;
+    [[nodiscard]] static Entry playlists_entry();
+    [[nodiscard]] static std::uint64_t identity_of(const Drive& drive, const Drive::MountedVolume& mounted);
+    // A file of a volume is about to be written to, moved or removed, or has become `entry`.
+    void music_changed(const Place& place, Key key, const Entry* entry);
+
     // storage_media.cpp
     void look_for_media();
     void media_changed(Drive& drive, std::vector<Key> before);
@@ -104,6 +110,8 @@ class StorageDriver : public Driver, private Writer {
     std::vector<std::unique_ptr<Drive>> drives_;
     std::map<unsigned, Place> volumes_;  // by their number
     unsigned last_volume_ = 0;
+    std::unique_ptr<StickLibrary> library_;
+    std::unique_ptr<StickPlaylists> playlists_;
     std::string note_;
     bool images_read_ = false;  // an image was, and may be in somebody's cache
     bool changed_since_then_ = false;

@@ -13,17 +13,13 @@ using Clock = Deadline::Clock;
 constexpr std::chrono::milliseconds look_interval{2000};
 constexpr std::size_t note_limit = 400;
 
-Key root_of(unsigned volume) {
-    return Key{volume} << volume_shift;
-}
-
 }  // namespace
 
 std::vector<Key> StorageDriver::keys_of(const Drive& drive) const {
     std::vector<Key> keys;
     for (const auto& [number, place] : volumes_) {
         if (place.drive == &drive) {
-            keys.push_back(root_of(number));
+            keys.push_back(whole_key(number, root_key));
         }
     }
     for (const auto& image : drive.images()) {
@@ -35,6 +31,8 @@ std::vector<Key> StorageDriver::keys_of(const Drive& drive) const {
 // What is in the drive is other than before.
 void StorageDriver::media_changed(Drive& drive, std::vector<Key> before) {
     number_volumes(drive);
+    library_->media_changed();
+    playlists_->media_changed();
     for (const Key key : before) {
         host_.removed(key);
     }

@@ -50,6 +50,18 @@ class Volume {
     [[nodiscard]] virtual Result<Listing> list(Key folder, std::uint64_t cursor) = 0;
     [[nodiscard]] virtual Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) = 0;
 
+    // The entry with that key, as list() would give it. ENOTSUP: this kind of volume cannot tell.
+    [[nodiscard]] virtual Result<Entry> look(Key entry) {
+        (void)entry;
+        return fail(ENOTSUP, "look");
+    }
+    // Where it is on the medium: a number that is the same for every process (a key need not be) as long as the entry
+    // is not moved.
+    [[nodiscard]] virtual Result<std::uint64_t> place(Key entry) {
+        (void)entry;
+        return fail(ENOTSUP, "place");
+    }
+
     // As in plugfs::Writer. Each returns when a successor of this process would find it done (BlockDevice::commit()).
     [[nodiscard]] virtual Result<Entry> create(Key folder, const std::string& name, Kind kind) = 0;
     [[nodiscard]] virtual Result<void> remove(Key entry) = 0;

@@ -13,12 +13,14 @@ using namespace stick_codes;
 
 void StickUnit::insert(std::unique_ptr<StickMedium> medium) {
     medium_ = std::move(medium);
+    ejected_.reset();
     started_ = false;
     attentions_.push_back(sense_medium_changed);
 }
 
 void StickUnit::remove() {
     medium_.reset();
+    ejected_.reset();
 }
 
 void StickUnit::reset() {

@@ -94,8 +94,9 @@ class StickUnit {
     StickIdentity identity_;
     StickFaults& faults_;
     std::unique_ptr<StickMedium> medium_;
-    std::deque<StickSense> attentions_;  // each is reported once
-    std::vector<std::byte> last_sense_;  // for REQUEST SENSE
+    std::unique_ptr<StickMedium> ejected_;  // still there, to be loaded again
+    std::deque<StickSense> attentions_;     // each is reported once
+    std::vector<std::byte> last_sense_;     // for REQUEST SENSE
     bool powered_ = true;
     bool started_ = false;    // START STOP UNIT came (the fault to-be-started)
     bool prevented_ = false;  // the medium must not be removed

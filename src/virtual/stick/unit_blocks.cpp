@@ -116,6 +116,10 @@ StickAnswer StickUnit::start_stop(Cdb cdb) {
     const unsigned what = cdb.size() > 4 ? std::to_integer<unsigned>(cdb[4]) & 3U : 0;
     constexpr unsigned start = 1;
     constexpr unsigned eject = 2;
+    constexpr unsigned load = 3;
+    if (what == load && ejected_) {
+        insert(std::move(ejected_));
+    }
     if ((what & start) != 0) {
         started_ = true;
         return medium_ ? StickAnswer{} : failed(sense_no_medium);
@@ -127,7 +131,7 @@ StickAnswer StickUnit::start_stop(Cdb cdb) {
         if (prevented_) {
             return failed(sense_removal_prevented);
         }
-        remove();
+        ejected_ = std::move(medium_);
     }
     return {};
 }

@@ -51,9 +51,9 @@ refused() { # refused WORDS COMMAND...: it fails, and says so
     shift
     ! "$@" 2>"$work/err" && grep -q "$words" "$work/err"
 }
-killer() {
+killer() { # killer [SECONDS]
     while :; do
-        sleep 0.2
+        sleep "${1:-0.2}"
         # One that is not ready yet on a loaded machine would never become so.
         ! state_is Stick running || kill -KILL "$(pid)" 2>/dev/null
     done

@@ -20,7 +20,7 @@ Result<void> Chains::check_row(const Content& content) const {
     return {};
 }
 
-Result<std::optional<Run>> Chains::at(const Content& content, std::uint32_t index) {
+Result<std::optional<Run>> Chains::at(const Content& content, std::uint32_t index, std::uint32_t wanted) {
     if (content.first_cluster == 0 || (content.clusters && index >= *content.clusters)) {
         return std::optional<Run>();
     }
@@ -32,6 +32,13 @@ Result<std::optional<Run>> Chains::at(const Content& content, std::uint32_t inde
     PLUGFS_TRY(follow(*found, index));
     if (index >= found->known_end()) {
         return std::optional<Run>();
+    }
+    if (wanted > 1) {
+        // Where the chain breaks farther on is told to whoever comes to that.
+        constexpr std::uint32_t most = piece_limit / 4;
+        const std::uint32_t last = content.clusters.value_or(table_.cluster_count()) - 1;
+        const std::uint32_t ahead = std::min({wanted - 1, most, last > index ? last - index : 0});
+        (void)follow(*found, index + ahead);
     }
     const auto after = std::upper_bound(found->pieces.begin(), found->pieces.end(), index,
                                         [](std::uint32_t value, const Piece& piece) { return value < piece.index; });

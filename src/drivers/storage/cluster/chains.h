@@ -21,8 +21,9 @@ class Chains {
     explicit Chains(ClusterTable& table) : table_(table) {}
 
     // Cluster number `index` of the content, and how many follow it in a row (itself counted); nothing: the content
-    // has no so many. EUCLEAN: the chain leads outside the heap, to a free or bad cluster, or has no end.
-    [[nodiscard]] Result<std::optional<Run>> at(const Content& content, std::uint32_t index);
+    // has no so many. `wanted`: how many are of use; what follows is looked up as far as that. EUCLEAN: the chain leads
+    // outside the heap, to a free or bad cluster, or has no end.
+    [[nodiscard]] Result<std::optional<Run>> at(const Content& content, std::uint32_t index, std::uint32_t wanted = 1);
     // How many clusters it has.
     [[nodiscard]] Result<std::uint32_t> length(const Content& content);
     // All from cluster number `from` on.

@@ -7,6 +7,8 @@ namespace plugfs::storage {
 namespace {
 
 constexpr std::size_t zero_piece = std::size_t{256} << 10U;
+// Of which it is known beforehand whether they lie in a row, in bytes.
+constexpr std::uint64_t most_at_once = std::uint64_t{16} << 20U;
 
 Result<void> write_zeroes(BlockDevice& device, std::uint64_t offset, std::uint64_t length, BlockDevice::Use use) {
     const std::vector<std::byte> zeroes(std::min<std::uint64_t>(length, zero_piece));
@@ -21,12 +23,15 @@ Result<void> write_zeroes(BlockDevice& device, std::uint64_t offset, std::uint64
 
 }  // namespace
 
-Result<std::optional<ClusterHeap::Place>> ClusterHeap::locate(const Content& content, std::uint64_t offset) {
+Result<std::optional<ClusterHeap::Place>> ClusterHeap::locate(const Content& content, std::uint64_t offset,
+                                                              std::uint64_t length) {
     const std::uint64_t index = offset / layout_.cluster_size;
     if (index >= table_.cluster_count()) {
         return std::optional<Place>();
     }
-    PLUGFS_ASSIGN(auto run, chains_.at(content, static_cast<std::uint32_t>(index)));
+    const std::uint64_t last = (offset + std::min(length, most_at_once) - 1) / layout_.cluster_size;
+    PLUGFS_ASSIGN(auto run,
+                  chains_.at(content, static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(last - index) + 1));
     if (!run) {
         return std::optional<Place>();
     }
@@ -35,8 +40,8 @@ Result<std::optional<ClusterHeap::Place>> ClusterHeap::locate(const Content& con
         Place{offset_of(run->first) + within, std::uint64_t{run->count} * layout_.cluster_size - within});
 }
 
-Result<ClusterHeap::Place> ClusterHeap::place(const Content& content, std::uint64_t offset) {
-    PLUGFS_ASSIGN(const auto found, locate(content, offset));
+Result<ClusterHeap::Place> ClusterHeap::place(const Content& content, std::uint64_t offset, std::uint64_t length) {
+    PLUGFS_ASSIGN(const auto found, locate(content, offset, length));
     if (!found) {
         return fail(EUCLEAN, "cluster chain",
                     "the one that begins at " + std::to_string(content.first_cluster) + " ends before byte " +
@@ -48,7 +53,7 @@ Result<ClusterHeap::Place> ClusterHeap::place(const Content& content, std::uint6
 Result<void> ClusterHeap::read(const Content& content, std::uint64_t offset, std::span<std::byte> out,
                                BlockDevice::Use use) {
     while (!out.empty()) {
-        PLUGFS_ASSIGN(const auto at, place(content, offset));
+        PLUGFS_ASSIGN(const auto at, place(content, offset, out.size()));
         const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), at.length));
         PLUGFS_TRY(device_.read(at.offset, out.first(count), use));
         out = out.subspan(count);
@@ -60,7 +65,7 @@ Result<void> ClusterHeap::read(const Content& content, std::uint64_t offset, std
 Result<void> ClusterHeap::write(const Content& content, std::uint64_t offset, std::span<const std::byte> bytes,
                                 BlockDevice::Use use) {
     while (!bytes.empty()) {
-        PLUGFS_ASSIGN(const auto at, place(content, offset));
+        PLUGFS_ASSIGN(const auto at, place(content, offset, bytes.size()));
         const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), at.length));
         PLUGFS_TRY(device_.write(at.offset, bytes.first(count), use));
         bytes = bytes.subspan(count);
@@ -71,7 +76,7 @@ Result<void> ClusterHeap::write(const Content& content, std::uint64_t offset, st
 
 Result<void> ClusterHeap::zero(const Content& content, std::uint64_t from, std::uint64_t to, BlockDevice::Use use) {
     while (from < to) {
-        PLUGFS_ASSIGN(const auto at, place(content, from));
+        PLUGFS_ASSIGN(const auto at, place(content, from, to - from));
         const std::uint64_t count = std::min(to - from, at.length);
         PLUGFS_TRY(write_zeroes(device_, at.offset, count, use));
         from += count;
@@ -164,7 +169,11 @@ Result<void> ClusterHeap::cut(const Content& content, std::uint32_t keep, std::s
     }
     PLUGFS_TRY(allocator_->give_back(runs));
     PLUGFS_TRY(allocator_->write_out());
-    return table_.write_out();
+    PLUGFS_TRY(table_.write_out());
+    for (const auto& run : runs) {  // nobody refers to them since the last barrier
+        device_.discard(offset_of(run.first), std::uint64_t{run.count} * layout_.cluster_size);
+    }
+    return {};
 }
 
 void ClusterHeap::forget() {

@@ -36,12 +36,14 @@ class ClusterHeap {
         return static_cast<std::uint32_t>((bytes + layout_.cluster_size - 1) / layout_.cluster_size);
     }
 
-    // Where a byte of the content lies on the device, and how many follow in a row. Nothing: past its clusters.
+    // Where a byte of the content lies on the device, and how many follow in a row, of `length` that are of use.
+    // Nothing: past its clusters.
     struct Place {
         std::uint64_t offset = 0;
         std::uint64_t length = 0;
     };
-    [[nodiscard]] Result<std::optional<Place>> locate(const Content& content, std::uint64_t offset);
+    [[nodiscard]] Result<std::optional<Place>> locate(const Content& content, std::uint64_t offset,
+                                                      std::uint64_t length = 1);
 
     // EUCLEAN: the content has fewer clusters than that.
     [[nodiscard]] Result<void> read(const Content& content, std::uint64_t offset, std::span<std::byte> out,
@@ -68,7 +70,7 @@ class ClusterHeap {
     [[nodiscard]] std::uint64_t offset_of(std::uint32_t cluster) const {
         return layout_.offset + std::uint64_t{cluster - first_cluster_number} * layout_.cluster_size;
     }
-    [[nodiscard]] Result<Place> place(const Content& content, std::uint64_t offset);
+    [[nodiscard]] Result<Place> place(const Content& content, std::uint64_t offset, std::uint64_t length);
 
     BlockDevice& device_;
     HeapLayout layout_;

@@ -210,6 +210,16 @@ Result<std::size_t> ClusterVolume::read(Key file, std::uint64_t offset, std::spa
     return out.size();
 }
 
+Result<Entry> ClusterVolume::look(Key key) {
+    const auto found = node(key, true);
+    return found ? Result<Entry>(entry(*found)) : Result<Entry>(seen(found.error()));
+}
+
+Result<std::uint64_t> ClusterVolume::place(Key key) {
+    PLUGFS_ASSIGN(const auto at, folders_.find(key));
+    return slots_->offset(*at.folder, at.slot);
+}
+
 Result<Entry> ClusterVolume::flush(Key file) {
     auto found = node(file, true);
     if (!found) {

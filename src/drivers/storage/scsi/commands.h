@@ -44,7 +44,7 @@ enum class VitalPage : std::uint8_t {
 };
 
 // START STOP UNIT; SBC-3, 5.25.
-enum class StartStop : std::uint8_t { stop = 0, start = 1, eject = 2 };
+enum class StartStop : std::uint8_t { stop = 0, start = 1, eject = 2, load = 3 };
 
 // Each returns the command; its data go to, or come from, the given bytes.
 [[nodiscard]] ScsiCommand test_unit_ready();

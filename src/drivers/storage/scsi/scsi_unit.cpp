@@ -223,4 +223,10 @@ Result<void> ScsiUnit::eject() {
     return {};
 }
 
+Result<void> ScsiUnit::load() {
+    std::size_t length = 0;
+    const auto loaded = execute_optional(start_stop_unit(StartStop::load), length);
+    return !loaded && loaded.error().code == ENODEV ? Result<void>(loaded.error()) : Result<void>();
+}
+
 }  // namespace plugfs::storage

@@ -28,6 +28,7 @@ class ScsiUnit final : public LogicalUnit {
     [[nodiscard]] Result<void> unmap(std::uint64_t block, std::uint64_t count) override;
     [[nodiscard]] Result<void> prevent_removal(bool prevent) override;
     [[nodiscard]] Result<void> eject() override;
+    [[nodiscard]] Result<void> load() override;
     [[nodiscard]] std::size_t best_transfer() const override;
 
   private:

@@ -269,3 +269,42 @@ TEST_CASE_FIXTURE(ExfatImage, "exFAT: no bitmap") {
     put<std::uint8_t>(at, 0x01);
     with([](Volume& volume) { CHECK(!volume.space().ok()); });
 }
+
+TEST_CASE("a chain that breaks far behind does not make reads of what is before it small") {
+    const TemporaryFolder folder;
+    const auto path = make_image(folder.path() / "image", std::uint64_t{64} << 20U);
+    must_run("mkfs.fat -F 32 -s 1 " + path.string());
+    Key file = 0;
+    const std::string text = pattern(std::size_t{1} << 20U, 5);
+    {
+        ImageDevice device(path);
+        auto volume = open_image(device);
+        const auto made = volume->create(root_key, "file", Kind::file);
+        REQUIRE(made);
+        file = made->key;
+        write_file(*volume, file, 0, text);
+        REQUIRE(volume->settle());
+    }
+    for (const bool broken : {false, true}) {
+        INFO(broken);
+        if (broken) {
+            // Its second last cluster leads to a free one: FAT entries of a run count up.
+            must_run(
+                "perl -e 'open my $f, \"+<\", shift or die; seek $f, 32 * 512, 0; read $f, my $fat, 1 << 20; "
+                "my @fat = unpack \"V*\", $fat; my $at = 3; $at++ while $fat[$at + 1] == $at + 2; "
+                "seek $f, 32 * 512 + 4 * $at, 0; print $f pack \"V\", 100000' " +
+                path.string());
+        }
+        ImageDevice device(path);
+        auto volume = open_image(device);
+        const auto entry = find_entry(*volume, root_key, "file");
+        REQUIRE(entry);
+        std::string out(text.size() / 2, '\0');
+        const auto before = device.reads();
+        const auto got = volume->read(entry->key, 0, std::as_writable_bytes(std::span(out)));
+        INFO((got ? "" : got.error().text()));
+        REQUIRE(got);
+        CHECK(out == text.substr(0, out.size()));
+        CHECK(device.reads() - before < 10);
+    }
+}
