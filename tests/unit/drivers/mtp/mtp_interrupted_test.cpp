@@ -176,12 +176,20 @@ Change move() {
     change.prepare = [](Process& process, Key root) { process.look_around(root); };
     change.act = [](Process& process, Key root) {
         const auto child = [&process](Key folder, const std::string& name) -> std::optional<Key> {
-            const auto listed = process.driver.list(folder, 0);
-            for (const auto& entry : listed ? listed->entries : std::vector<Entry>()) {
-                if (entry.name == name) {
-                    return entry.key;
+            // In parts, as many as it takes on a machine that is busy; until the device fails.
+            std::uint64_t cursor = 0;
+            do {
+                const auto part = process.driver.list(folder, cursor);
+                if (!part) {
+                    break;
                 }
-            }
+                for (const auto& entry : part->entries) {
+                    if (entry.name == name) {
+                        return entry.key;
+                    }
+                }
+                cursor = part->next;
+            } while (cursor != 0);
             return {};
         };
         const auto one = child(root, "one");

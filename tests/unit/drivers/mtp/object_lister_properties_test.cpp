@@ -46,9 +46,15 @@ struct Fixture : Scripted {
         });
     }
     std::size_t listed(std::uint32_t parent) {
-        const auto part = lister.list(card, parent, 0);
-        REQUIRE_MESSAGE(part.ok(), (part ? "" : part.error().text()));
-        return part->objects.size();
+        std::size_t objects = 0;
+        std::uint64_t cursor = 0;
+        do {
+            const auto part = lister.list(card, parent, cursor);
+            REQUIRE_MESSAGE(part.ok(), (part ? "" : part.error().text()));
+            objects += part->objects.size();
+            cursor = part->next;
+        } while (cursor != 0);
+        return objects;
     }
     std::size_t lists() { return responder.count(operation::get_object_prop_list); }
 };
