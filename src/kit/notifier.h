@@ -19,8 +19,8 @@ namespace plugfs::kit {
 
 class Notifier {
   public:
-    // Both must outlive this. `under_way` is 1 while it waits for the kernel, 0 otherwise: killed meanwhile, the process
-    // does not end before the request is answered that holds the lock, and the supervisor has to know.
+    // Both must outlive this. `under_way` is 1 while it waits for the kernel, 0 otherwise: killed meanwhile, the
+    // process does not end before the request is answered that holds the lock, and the supervisor has to know.
     Notifier(Session& session, std::atomic<std::uint32_t>& under_way);
     // Waits for the notification under way. The kernel ends it when the mount goes, or when the request it waits for is
     // answered.
