@@ -47,7 +47,8 @@ done
 crashed_by() { grep -l "$1" "$work"/state/crashes/*"Bad driver.json" 2>/dev/null | wc -l; }
 check "a report for each, in the state directory" test "$(ls "$work/state/crashes" | wc -l)" = 9
 check "with the signal, where it was, and what was not answered" sh -c "grep -lZ 'crashed: SIGABRT' '$work'/state/crashes/* | xargs -0 grep -lZ 'plugfs-test' | xargs -0 grep -l '\"READ\"' | grep -q ."
-check "one that hung is reported, too" test "$(crashed_by hung)" = 3
+# (On a busy machine the one that takes all memory may be killed as hung before it has it.)
+check "one that hung is reported, too" test "$(crashed_by hung)" -ge 3
 check "last-crash has the last one" grep -q '"driver": "test 1.0"' "$mnt/.control/Bad driver/last-crash"
 timeout 10 dd if="$folder/fail" of=/dev/null iflag=direct bs=4096 count=1 2>"$work/err"
 check "an error of the driver is just an error" sh -c "grep -q 'Input/output error' '$work/err' && grep -q 'as asked for' '$mnt/.control/Bad driver/log'"
