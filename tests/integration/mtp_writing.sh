@@ -105,7 +105,7 @@ for kind in complete edit no-edit plain; do
     killer &
     killer=$!
     check "$kind: random operations against a model, the driver killed all the time" \
-        timeout 280 "$built/checker/random-operations" $stay "$root/random" "${PLUGFS_OPERATIONS:-4000}" "${PLUGFS_SEED:-5}"
+        timeout 280 "$built/checker/random-operations" $stay "$root/random" "${PLUGFS_OPERATIONS:-10000}" "${PLUGFS_SEED:-5}"
     kill "$killer"
     wait "$killer" 2>/dev/null
     check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt "$before"
