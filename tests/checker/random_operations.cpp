@@ -1,11 +1,12 @@
-// random-operations [--folders-stay] FOLDER [OPERATIONS [SEED]]: does random things to files in an empty folder, as fsx
-// does to one file, and compares what is there with a model in memory.
+// random-operations [--folders-stay] [--progress FILE] FOLDER [OPERATIONS [SEED]]: does random things to files in an
+// empty folder, as fsx does to one file, and compares what is there with a model in memory.
 //
 // Creates, writes at random places, appends, truncates, reads, renames (onto others, too), removes, makes folders,
 // lists; some files stay open meanwhile. Every answer is checked: content, sizes, names, and the error codes of what
 // must not be possible. With --folders-stay a folder that is to be moved may answer EXDEV, as one on another device
-// would: then nothing has changed. Ends with "N operations, seed S: all as the model says" and status 0, or says what
-// differs after which operations.
+// would: then nothing has changed. FILE has how many operations are done, for whoever disturbs it: a request that is
+// disturbed each time it is tried has a right to fail. Ends with "N operations, seed S: all as the model says" and
+// status 0, or says what differs after which operations.
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -410,8 +411,14 @@ int main(int argc, char** argv) {
         --argc;
         ++argv;
     }
+    int progress = -1;
+    if (argc > 2 && std::string_view(argv[1]) == "--progress") {
+        progress = ::open(argv[2], O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 2 || argc > 4) {
-        std::fputs("usage: random-operations [--folders-stay] FOLDER [OPERATIONS [SEED]]\n", stderr);
+        std::fputs("usage: random-operations [--folders-stay] [--progress FILE] FOLDER [OPERATIONS [SEED]]\n", stderr);
         return 2;
     }
     const unsigned long operations = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 10'000;
@@ -420,6 +427,11 @@ int main(int argc, char** argv) {
     Checker checker(argv[1], seed, folders_stay);
     for (unsigned long i = 0; i < operations; ++i) {
         checker.step();
+        const std::string done = std::to_string(i + 1) + "\n";
+        if (progress >= 0 && ::pwrite(progress, done.data(), done.size(), 0) < 0) {
+            std::perror("progress");
+            return 1;
+        }
     }
     checker.compare_all();
     std::printf("%lu operations, seed %u: all as the model says\n", operations, seed);

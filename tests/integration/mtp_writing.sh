@@ -20,9 +20,13 @@ operations() { # operations CODE: how often the player has been asked for one
     tell walkman count | grep -o "\"$1\":[0-9]*" | cut -d: -f2 | grep . || echo 0
 }
 killer() {
+    seen=
     while :; do
         sleep "0.$((RANDOM % 6 + 3))" # a request that is always killed in the same place would be taken for a bad one
-        wait_for 20 state_is "$device" running # one that has not come so far can bring nothing forward
+        # One that has not come so far can bring nothing forward; and a request that is killed each time it is tried is a bad one.
+        wait_for 20 state_is "$device" running
+        wait_for 20 sh -c "test \"\$(cat '$work/progress')\" != '$seen'"
+        seen=$(cat "$work/progress")
         kill -KILL "$(pid)" 2>/dev/null
     done
 }
@@ -102,10 +106,11 @@ for kind in complete edit no-edit plain; do
     stay=
     [ "$kind" != plain ] || stay=--folders-stay
     before=$(restarts)
+    : >"$work/progress"
     killer &
     killer=$!
     check "$kind: random operations against a model, the driver killed all the time" \
-        timeout 280 "$built/checker/random-operations" $stay "$root/random" "${PLUGFS_OPERATIONS:-10000}" "${PLUGFS_SEED:-5}"
+        timeout 400 "$built/checker/random-operations" $stay --progress "$work/progress" "$root/random" "${PLUGFS_OPERATIONS:-10000}" "${PLUGFS_SEED:-5}"
     kill "$killer"
     wait "$killer" 2>/dev/null
     check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt "$before"
