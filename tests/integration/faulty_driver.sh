@@ -52,6 +52,12 @@ check "one that hung is reported, too" test "$(crashed_by hung)" -ge 3
 check "last-crash has the last one" grep -q '"driver": "test 1.0"' "$mnt/.control/Bad driver/last-crash"
 timeout 10 dd if="$folder/fail" of=/dev/null iflag=direct bs=4096 count=1 2>"$work/err"
 check "an error of the driver is just an error" sh -c "grep -q 'Input/output error' '$work/err' && grep -q 'as asked for' '$mnt/.control/Bad driver/log'"
+# The kernel holds the folder's lock for a listing that waits, the worker waits for the lock to tell of a name there, and is killed: it cannot
+# end before the listing is answered.
+check "killed while it tells of a name in a folder that is being listed: EIO" \
+    sh -c "timeout 60 ls '$folder/announce' 2>'$work/err'; test \$? = 2 && grep -q 'Input/output error' '$work/err'"
+check "and plugfsd has seen that it could not end" grep -q 'killed and cannot end' "$work/daemon.log"
+check "another one serves" wait_for 20 state_is "Bad driver" running
 touch "$work/enough"
 check "the reader beside it ends" wait_for 60 sh -c "! kill -0 $reader"
 wait "$reader"

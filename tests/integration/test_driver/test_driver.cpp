@@ -6,6 +6,7 @@
 //   loop      reading it never returns
 //   memory    reading it takes all the memory that there is
 //   fail      reading it fails with EIO
+//   announce  a folder: listing it reports an entry that has appeared in it, and never ends
 //
 // On a device with the product string "Start crasher" it does not get past its start; on one named "Flaky starter" the
 // second and the third process do not, and the others do.
@@ -20,7 +21,7 @@ using namespace plugfs;
 
 namespace {
 
-enum : Key { pattern_key = 1, crash_key, loop_key, memory_key, fail_key };
+enum : Key { pattern_key = 1, crash_key, loop_key, memory_key, fail_key, announce_key, appeared_key };
 constexpr std::uint64_t pattern_size = std::uint64_t{64} << 20U;
 constexpr std::uint64_t small_size = 4096;
 
@@ -38,12 +39,22 @@ class TestDriver : public Driver {
         return {};
     }
 
-    Result<Listing> list(Key /*folder*/, std::uint64_t /*cursor*/) override {
+    Result<Listing> list(Key folder, std::uint64_t cursor) override {
+        if (folder == announce_key && cursor == 0) {
+            return Listing{{}, 1};
+        }
+        if (folder == announce_key) {
+            host_.added(announce_key, {.key = appeared_key, .name = "appeared", .size = small_size});
+            while (true) {
+                turns_ = turns_ + 1;
+            }
+        }
         return Listing{{{.key = pattern_key, .name = "pattern", .size = pattern_size},
                         {.key = crash_key, .name = "crash", .size = small_size},
                         {.key = loop_key, .name = "loop", .size = small_size},
                         {.key = memory_key, .name = "memory", .size = small_size},
-                        {.key = fail_key, .name = "fail", .size = small_size}},
+                        {.key = fail_key, .name = "fail", .size = small_size},
+                        {.key = announce_key, .name = "announce", .kind = Kind::directory}},
                        0};
     }
 
