@@ -57,12 +57,14 @@ random() {
         mkdir "$root/random" "$root/calm"
         check "$kind: random operations against a model" timeout 200 "$built/checker/random-operations" "$root/calm" "${PLUGFS_OPERATIONS:-3000}" 3
         before=$(restarts)
+        : >"$work/progress"
         killer &
         killer=$!
         check "$kind: random operations, the driver killed every 200 ms" \
-            timeout 280 "$built/checker/random-operations" "$root/random" "${PLUGFS_OPERATIONS:-1500}" "${PLUGFS_SEED:-5}"
+            timeout 280 "$built/checker/random-operations" --progress "$work/progress" "$root/random" "${PLUGFS_OPERATIONS:-1500}" "${PLUGFS_SEED:-5}"
         kill "$killer"
         wait "$killer" 2>/dev/null
+        rm "$work/progress"
         check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt "$before"
         running Stick
         eject

@@ -51,9 +51,15 @@ refused() { # refused WORDS COMMAND...: it fails, and says so
     shift
     ! "$@" 2>"$work/err" && grep -q "$words" "$work/err"
 }
-killer() { # killer [SECONDS]
+# killer [SECONDS]: where there is a file "progress", not before it has changed: a request that is killed each time it is tried is a bad one.
+killer() {
+    seen=
     while :; do
         sleep "${1:-0.2}"
+        if [ -e "$work/progress" ]; then
+            wait_for 20 sh -c "test \"\$(cat '$work/progress')\" != '$seen'"
+            seen=$(cat "$work/progress")
+        fi
         # One that is not ready yet on a loaded machine would never become so.
         ! state_is Stick running || kill -KILL "$(pid)" 2>/dev/null
     done
