@@ -194,6 +194,18 @@ Result<std::size_t> ExtVolume::read(Key file, std::uint64_t offset, std::span<st
     return out.size();
 }
 
+Result<Entry> ExtVolume::look(Key key) {
+    const auto found = node(key);
+    return found ? Result<Entry>(entry(*found)) : Result<Entry>(seen(found.error()));
+}
+
+Result<std::uint64_t> ExtVolume::place(Key key) {
+    PLUGFS_ASSIGN(const Node found, node(key));
+    PLUGFS_ASSIGN(const Open opened, open(*found.folder));
+    const std::uint64_t size = library_->block_size();
+    return opened.map->at(found.offset / size).physical * size + found.offset % size;
+}
+
 Result<Entry> ExtVolume::flush(Key file) {
     const auto found = node(file);
     if (!found) {

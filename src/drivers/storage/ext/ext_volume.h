@@ -31,6 +31,8 @@ class ExtVolume : public Volume {
     [[nodiscard]] Result<Space> space() override;
     [[nodiscard]] Result<Listing> list(Key folder, std::uint64_t cursor) override;
     [[nodiscard]] Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) override;
+    [[nodiscard]] Result<Entry> look(Key entry) override;
+    [[nodiscard]] Result<std::uint64_t> place(Key entry) override;
     [[nodiscard]] Result<Entry> create(Key folder, const std::string& name, Kind kind) override;
     [[nodiscard]] Result<void> remove(Key entry) override;
     [[nodiscard]] Result<Entry> rename(Key entry, Key folder, const std::string& name,

@@ -67,8 +67,7 @@ Result<bool> ExtVolume::find(Folder& folder, const std::string& name, std::uint3
         offset = at;
         return entry != nullptr && entry->inode != 0 && entry->name == name;
     });
-    PLUGFS_TRY(result);
-    return found;
+    return result ? Result<bool>(found) : Result<bool>(result.error());
 }
 
 // Without regard to the index that it may have: that is dropped, and Linux makes a new one when it checks the volume.

@@ -23,6 +23,8 @@ class IsoVolume : public ReadOnlyVolume {
     [[nodiscard]] Result<Space> space() override { return Space{size_, 0}; }
     [[nodiscard]] Result<Listing> list(Key folder, std::uint64_t cursor) override;
     [[nodiscard]] Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) override;
+    [[nodiscard]] Result<Entry> look(Key entry) override { return flush(entry); }
+    [[nodiscard]] Result<std::uint64_t> place(Key entry) override { return entry; }
     [[nodiscard]] Result<Entry> flush(Key file) override;
 
   private:

@@ -77,7 +77,18 @@ TEST_CASE("ext: files and folders made by us are whole for e2fsck, and debugfs r
         CHECK(fsck(made.image, "ext4") == "");
         CHECK((made.dumped("\"/Music/Ein langer Name mit Ümlaut.mp3\"") == big));
         ImageDevice device(made.image);
-        const auto tree = read_tree(*open_image(device));
+        auto again = open_image(device);
+        auto other = open_image(device);
+        const auto music = find_entry(*again, root_key, "Music");
+        (void)list_folder(*other, find_entry(*other, root_key, "lost+found")->key);  // its keys are others
+        const auto there = list_folder(*other, find_entry(*other, root_key, "Music")->key);
+        const auto entries = list_folder(*again, music->key);
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            CHECK(again->look(entries[i].key)->name == entries[i].name);
+            CHECK(*again->place(entries[i].key) == *other->place(there[i].key));
+        }
+        CHECK(*again->place(entries[0].key) != *again->place(entries[1].key));
+        const auto tree = read_tree(*again);
         CHECK((tree == Tree{{"Music/", ""},
                             {"Music/Ein langer Name mit Ümlaut.mp3", big},
                             {"Music/" + std::string(255, 'x'), ""}}));
