@@ -35,6 +35,9 @@ void Filesystem::take_in(Node& folder, const Entry& entry, bool announce) {
 }
 
 void Filesystem::take_out(Node& node) {
+    if (const auto open = open_files_.find(node.inode); open != open_files_.end() && open->second.handles > 0) {
+        log::info(plugfs::quoted(Tree::path(node)) + " is open, and not on the device any more");
+    }
     if (node.content == Content::link && node.parent != nullptr) {
         // The file itself is still there.
         notifier_->name_changed(node.parent->inode, node.name);
