@@ -30,7 +30,8 @@ void ManagedDevice::on_hang() {
 }
 
 // A worker that is killed while it tells the kernel of a change ends when the kernel has its lock, which a request may
-// hold that waits for an answer: from the successor of a worker that cannot end. So it is answered here.
+// hold that waits for an answer: from the successor of a worker that cannot end. So it is answered here: first what may
+// hold a folder's lock, so that others, who read or write, see nothing; if that was not it, all.
 void ManagedDevice::free_stuck_worker() {
     services_.loop.cancel(stuck_timer_);
     stuck_timer_ = services_.loop.after(stuck_patience, [this] {
@@ -39,9 +40,12 @@ void ManagedDevice::free_stuck_worker() {
             return;
         }
         if (vault_->header().notifying != 0) {
-            log::error(description_.name +
-                       ": the driver was killed and cannot end: what it was asked for is answered with EIO");
-            requests_->answer_all(EIO);
+            const bool names = requests_->answer_names(EIO);
+            log::error(description_.name + ": the driver was killed and cannot end: " +
+                       (names ? "what waits for names" : "what it was asked for") + " is answered with EIO");
+            if (!names) {
+                requests_->answer_all(EIO);
+            }
         }
         free_stuck_worker();
     });

@@ -21,6 +21,26 @@ constexpr int queue_limit = 100'000;
 // A request that is given out again after FUSE_NOTIFY_RESEND has this bit in its number.
 constexpr std::uint64_t resend_bit = std::uint64_t{1} << 63U;
 
+bool about_names(std::uint32_t opcode) {
+    switch (opcode) {
+        case FUSE_LOOKUP:
+        case FUSE_READDIR:
+        case FUSE_READDIRPLUS:
+        case FUSE_CREATE:
+        case FUSE_MKNOD:
+        case FUSE_MKDIR:
+        case FUSE_SYMLINK:
+        case FUSE_LINK:
+        case FUSE_UNLINK:
+        case FUSE_RMDIR:
+        case FUSE_RENAME:
+        case FUSE_RENAME2:
+            return true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 const char* opcode_name(std::uint32_t opcode) {
@@ -130,6 +150,17 @@ void PendingRequests::reply(std::uint64_t unique, int error) const {
     if (::write(fuse_, &header, sizeof header) < 0 && errno != ENOENT) {
         log::warning(std::string("answering a request: ") + std::strerror(errno));
     }
+}
+
+bool PendingRequests::answer_names(int error) {
+    bool any = false;
+    for (const auto& request : list()) {
+        if (about_names(request.opcode)) {
+            answer(request, error);
+            any = true;
+        }
+    }
+    return any;
 }
 
 void PendingRequests::answer_all(int error) {

@@ -34,6 +34,10 @@ class PendingRequests {
     // has to be told: whether any is left, which then are tried one by one.
     bool after_crash();
 
+    // Answers those that may hold the lock of a folder while they wait: what asks for names, or changes them. False:
+    // there are none.
+    bool answer_names(int error);
+
     // Answers all of them and what the kernel has queued besides. For a mount that nobody is going to serve any more.
     void answer_all(int error);
 

@@ -103,3 +103,18 @@ TEST_CASE("at the end all are answered, those in the slots and those in the kern
     CHECK(fixture.answer() == Answer{0, 0});
     CHECK(fixture.pending.list().empty());
 }
+
+TEST_CASE("what may hold a folder's lock is answered apart from the others") {
+    Fixture fixture;
+    fixture.put(0, Fixture::request(1, FUSE_READ));
+    fixture.put(1, Fixture::request(2, FUSE_READDIRPLUS));
+    fixture.put(2, Fixture::request(3, FUSE_WRITE));
+    fixture.put(3, Fixture::request(4, FUSE_RENAME2));
+    CHECK(fixture.pending.answer_names(EIO));
+    CHECK(fixture.answer() == Answer{2, EIO});
+    CHECK(fixture.answer() == Answer{4, EIO});
+    CHECK(fixture.answer() == Answer{0, 0});
+    CHECK(fixture.pending.list().size() == 2);
+    CHECK_FALSE(fixture.pending.answer_names(EIO));
+    CHECK(fixture.answer() == Answer{0, 0});
+}
