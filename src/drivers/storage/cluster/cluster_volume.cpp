@@ -19,6 +19,16 @@ bool harmless(int code) {
     return std::find(std::begin(codes), std::end(codes), code) != std::end(codes);
 }
 
+std::string why_only_read(const BlockDevice& device, const ClusterVolume::Parts& parts, const VolumeOptions& options) {
+    if (!parts.read_only_because.empty()) {
+        return parts.read_only_because;
+    }
+    if (!device.writable()) {
+        return "the medium is write-protected";
+    }
+    return options.read_only ? "it was asked for" : "";
+}
+
 }  // namespace
 
 ClusterVolume::ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptions& options, VolumeReport report)
@@ -28,45 +38,21 @@ ClusterVolume::ClusterVolume(BlockDevice& device, Parts parts, const VolumeOptio
       format_(std::move(parts.format)),
       folders_(std::move(parts.root)),
       info_(std::move(parts.info)),
-      read_only_because_(std::move(parts.read_only_because)),
+      health_(info_.type, why_only_read(device, parts, options), std::move(report)),
       options_(options),
-      report_(std::move(report)),
       was_marked_(parts.marked && !options.mark_is_ours),
       marked_(parts.marked && options.mark_is_ours) {
     info_.marked_by_predecessor = marked_;
     info_.marked_by_others = was_marked_;
-    if (read_only_because_.empty() && !device.writable()) {
-        read_only_because_ = "the medium is write-protected";
-    } else if (read_only_because_.empty() && options.read_only) {
-        read_only_because_ = "it was asked for";
-    }
 }
 
 Result<std::unique_ptr<Volume>> ClusterVolume::create(BlockDevice& device, Parts parts, const VolumeOptions& options,
                                                       VolumeReport report) {
     std::unique_ptr<ClusterVolume> volume(new ClusterVolume(device, std::move(parts), options, std::move(report)));
-    if ((volume->was_marked_ || volume->marked_) && volume->read_only_because_.empty()) {
+    if ((volume->was_marked_ || volume->marked_) && volume->health_.writable()) {
         PLUGFS_TRY(volume->complete_move());
     }
     return std::unique_ptr<Volume>(std::move(volume));
-}
-
-void ClusterVolume::damaged(const std::string& what) {
-    if (damage_seen_) {
-        return;
-    }
-    damage_seen_ = true;
-    if (read_only_because_.empty()) {
-        read_only_because_ = "the file system is damaged: " + what;
-    }
-    report_(LogLevel::error, info_.type + " volume: damaged, not written to any more: " + what);
-}
-
-Error ClusterVolume::seen(const Error& error) {
-    if (error.code == EUCLEAN) {
-        damaged(error.stage + ": " + error.detail);
-    }
-    return error;
 }
 
 Error ClusterVolume::failed(const Error& error) {
@@ -74,11 +60,7 @@ Error ClusterVolume::failed(const Error& error) {
         heap_->forget();
         folders_.forget_indexes();
     }
-    return seen(error);
-}
-
-Result<void> ClusterVolume::check_writable() const {
-    return read_only_because_.empty() ? Result<void>() : fail(EROFS, "volume", read_only_because_);
+    return health_.seen(error);
 }
 
 // Before the first write of each operation.
@@ -154,7 +136,7 @@ Result<void> ClusterVolume::store(Node& node) {
 Result<Space> ClusterVolume::space() {
     const auto count = heap_->allocator().count_free();
     if (!count) {
-        return seen(count.error());
+        return health_.seen(count.error());
     }
     const std::uint64_t cluster_size = heap_->layout().cluster_size;
     return Space{heap_->table().cluster_count() * cluster_size, *count * cluster_size};
@@ -163,7 +145,7 @@ Result<Space> ClusterVolume::space() {
 Result<Listing> ClusterVolume::list(Key key, std::uint64_t cursor) {
     const auto found = folder(key);
     if (!found) {
-        return seen(found.error());
+        return health_.seen(found.error());
     }
     if (cursor > slots_->limit()) {
         return fail(ESTALE, "cursor", std::to_string(cursor));
@@ -173,13 +155,13 @@ Result<Listing> ClusterVolume::list(Key key, std::uint64_t cursor) {
     for (unsigned steps = 0; out.entries.size() < part_limit && steps < step_limit; ++steps) {
         auto step = format_->next(**found, reader);
         if (!step) {
-            return seen(step.error());
+            return health_.seen(step.error());
         }
         if (step->end) {
             return out;
         }
         if (step->node && !step->node->damage.empty()) {
-            damaged(step->node->damage);
+            health_.damaged(step->node->damage);
         }
         if (step->node && step->node->state == Node::State::good) {
             out.entries.push_back(entry(*step->node));
@@ -192,7 +174,7 @@ Result<Listing> ClusterVolume::list(Key key, std::uint64_t cursor) {
 Result<std::size_t> ClusterVolume::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
     const auto found = node(file, false);
     if (!found) {
-        return seen(found.error());
+        return health_.seen(found.error());
     }
     if (found->kind == Kind::directory) {
         return fail(EISDIR, "key", std::to_string(file) + " is a folder's");
@@ -204,7 +186,7 @@ Result<std::size_t> ClusterVolume::read(Key file, std::uint64_t offset, std::spa
     const auto written = static_cast<std::size_t>(
         std::min<std::uint64_t>(out.size(), found->valid > offset ? found->valid - offset : 0));
     if (auto done = heap_->read(found->content, offset, out.first(written), BlockDevice::Use::data); !done) {
-        return seen(done.error());
+        return health_.seen(done.error());
     }
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(written), out.end(), std::byte{});
     return out.size();
@@ -212,7 +194,7 @@ Result<std::size_t> ClusterVolume::read(Key file, std::uint64_t offset, std::spa
 
 Result<Entry> ClusterVolume::look(Key key) {
     const auto found = node(key, true);
-    return found ? Result<Entry>(entry(*found)) : Result<Entry>(seen(found.error()));
+    return found ? Result<Entry>(entry(*found)) : Result<Entry>(health_.seen(found.error()));
 }
 
 Result<std::uint64_t> ClusterVolume::place(Key key) {
@@ -223,7 +205,7 @@ Result<std::uint64_t> ClusterVolume::place(Key key) {
 Result<Entry> ClusterVolume::flush(Key file) {
     auto found = node(file, true);
     if (!found) {
-        return seen(found.error());
+        return health_.seen(found.error());
     }
     if (device_.writable()) {
         PLUGFS_TRY(device_.flush());
@@ -232,7 +214,7 @@ Result<Entry> ClusterVolume::flush(Key file) {
 }
 
 Result<Entry> ClusterVolume::set_modified(Key key, std::int64_t seconds) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish([&]() -> Result<Entry> {
         PLUGFS_ASSIGN(Node found, node(key, true));
         PLUGFS_TRY(begin());
@@ -247,7 +229,7 @@ Result<void> ClusterVolume::settle() {
     if (!device_.writable()) {
         return {};
     }
-    if (marked_ && read_only_because_.empty()) {
+    if (marked_ && health_.writable()) {
         PLUGFS_TRY(format_->write_summary());
         PLUGFS_TRY(device_.flush());
         if (!was_marked_) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "drivers/storage/cluster/volume_format.h"
+#include "drivers/storage/volume_health.h"
 #include "drivers/storage/volume_options.h"
 
 namespace plugfs::storage {
@@ -29,7 +30,7 @@ class ClusterVolume : public Volume {
                                                                 const VolumeOptions& options, VolumeReport report);
 
     [[nodiscard]] const VolumeInfo& info() const override { return info_; }
-    [[nodiscard]] const std::string& read_only_because() const override { return read_only_because_; }
+    [[nodiscard]] const std::string& read_only_because() const override { return health_.read_only_because(); }
     [[nodiscard]] Result<Space> space() override;
     [[nodiscard]] Result<Listing> list(Key folder, std::uint64_t cursor) override;
     [[nodiscard]] Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) override;
@@ -52,9 +53,6 @@ class ClusterVolume : public Volume {
 
     // cluster_volume.cpp: what every operation needs.
     Error failed(const Error& error);  // of an operation that changes something
-    Error seen(const Error& error);    // of any; damage is reported
-    void damaged(const std::string& what);
-    [[nodiscard]] Result<void> check_writable() const;
     [[nodiscard]] Result<void> begin();
     template <class T>
     [[nodiscard]] Result<T> finish(Result<T> result);
@@ -125,10 +123,8 @@ class ClusterVolume : public Volume {
     std::unique_ptr<VolumeFormat> format_;
     Folders folders_;
     VolumeInfo info_;
-    std::string read_only_because_;
+    VolumeHealth health_;
     VolumeOptions options_;
-    VolumeReport report_;
-    bool damage_seen_ = false;
     bool was_marked_;      // when it was opened: the mark stays
     bool marked_ = false;  // by this process since it was last settled
 };

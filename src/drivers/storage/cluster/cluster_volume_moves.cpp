@@ -78,7 +78,7 @@ Result<void> ClusterVolume::complete_move() {
         PLUGFS_TRY(device_.write(old, slot, BlockDevice::Use::metadata));
         device_.order();
     }
-    report_(LogLevel::info, info_.type + " volume: a move that was interrupted has been completed");
+    health_.report(LogLevel::info, "a move that was interrupted has been completed");
     return device_.commit();
 }
 

@@ -6,12 +6,12 @@
 namespace plugfs::storage {
 
 Result<Entry> ClusterVolume::create(Key folder, const std::string& name, Kind kind) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_create(folder, name, kind));
 }
 
 Result<void> ClusterVolume::remove(Key entry) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_remove(entry));
 }
 

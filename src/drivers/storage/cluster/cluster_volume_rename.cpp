@@ -18,7 +18,7 @@ constexpr std::uint64_t copy_limit = std::uint64_t{1} << 20U;
 }  // namespace
 
 Result<Entry> ClusterVolume::rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_rename(entry, folder, name, replaced));
 }
 

@@ -17,12 +17,12 @@ constexpr std::uint64_t fill_step = std::uint64_t{8} << 20U;
 }  // namespace
 
 Result<void> ClusterVolume::write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_write(file, offset, bytes));
 }
 
 Result<void> ClusterVolume::resize(Key file, std::uint64_t size) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_resize(file, size));
 }
 

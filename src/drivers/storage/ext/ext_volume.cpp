@@ -26,33 +26,14 @@ ExtVolume::ExtVolume(std::unique_ptr<Library> library, SuperBlock super, const V
     : library_(std::move(library)),
       allocator_(*library_),
       folders_(root_folder()),
-      read_only_because_(std::move(super.read_only_because)),
+      health_(super.type, std::move(super.read_only_because), std::move(report)),
       options_(options),
-      report_(std::move(report)),
-      marked_(super.marked && options.mark_is_ours && read_only_because_.empty()) {
+      marked_(super.marked && options.mark_is_ours && health_.writable()) {
     info_.type = super.type;
     info_.label = super.label;
     info_.serial = super.uuid;
     info_.marked_by_predecessor = marked_;
     info_.marked_by_others = super.marked && !marked_;
-}
-
-void ExtVolume::damaged(const std::string& what) {
-    if (damage_seen_) {
-        return;
-    }
-    damage_seen_ = true;
-    if (read_only_because_.empty()) {
-        read_only_because_ = "the file system is damaged: " + what;
-    }
-    report_(LogLevel::error, info_.type + " volume: damaged, not written to any more: " + what);
-}
-
-Error ExtVolume::seen(const Error& error) {
-    if (error.code == EUCLEAN) {
-        damaged(error.stage + ": " + error.detail);
-    }
-    return error;
 }
 
 // An operation that had begun to write may have left in memory what is not on the medium, and the other way round.
@@ -64,15 +45,11 @@ Error ExtVolume::failed(const Error& error) {
         folders_.forget_indexes();
         gaps_.clear();
         if (const auto again = library_->reopen(); !again) {
-            damaged(again.error().stage + ": " + again.error().detail);
+            health_.damaged(again.error().stage + ": " + again.error().detail);
         }
         allocator_.forget();
     }
-    return seen(error);
-}
-
-Result<void> ExtVolume::check_writable() const {
-    return read_only_because_.empty() ? Result<void>() : fail(EROFS, "volume", read_only_because_);
+    return health_.seen(error);
 }
 
 // Before the first write of each operation.
@@ -99,11 +76,11 @@ Result<Space> ExtVolume::space() {
 Result<Listing> ExtVolume::list(Key key, std::uint64_t cursor) {
     const auto found = folder(key);
     if (!found) {
-        return seen(found.error());
+        return health_.seen(found.error());
     }
     const auto opened = open(**found);
     if (!opened) {
-        return seen(opened.error());
+        return health_.seen(opened.error());
     }
     const auto all = blocks(*opened);
     const std::uint32_t size = library_->block_size();
@@ -120,7 +97,7 @@ Result<Listing> ExtVolume::list(Key key, std::uint64_t cursor) {
             if (bytes.error().code != EUCLEAN) {
                 return bytes.error();
             }
-            (void)seen(bytes.error());
+            (void)health_.seen(bytes.error());
             continue;  // the other blocks are served
         }
         list_block(**found, *bytes, index * size, from, out);
@@ -133,7 +110,7 @@ void ExtVolume::list_block(Folder& folder, std::span<const std::byte> bytes, std
                            std::uint32_t from, Listing& out) {
     const auto entries = parse_folder_block(bytes);
     if (!entries) {
-        (void)seen(entries.error());
+        (void)health_.seen(entries.error());
         return;
     }
     for (const RawEntry& raw : *entries) {
@@ -146,7 +123,7 @@ void ExtVolume::list_block(Folder& folder, std::span<const std::byte> bytes, std
         } else if (node.error().code == ENOTSUP) {
             left_out(std::string(raw.name));
         } else {
-            (void)seen(node.error());
+            (void)health_.seen(node.error());
         }
     }
 }
@@ -154,15 +131,15 @@ void ExtVolume::list_block(Folder& folder, std::span<const std::byte> bytes, std
 void ExtVolume::left_out(const std::string& name) {
     if (!left_out_seen_) {
         left_out_seen_ = true;
-        report_(LogLevel::info, info_.type + " volume: links, devices, and what is encrypted, are left out; " +
-                                    quoted(name, 60) + " is the first");
+        health_.report(LogLevel::info,
+                       "links, devices, and what is encrypted, are left out; " + quoted(name, 60) + " is the first");
     }
 }
 
 Result<std::size_t> ExtVolume::read(Key file, std::uint64_t offset, std::span<std::byte> out) {
     const auto found = node(file);
     if (!found) {
-        return seen(found.error());
+        return health_.seen(found.error());
     }
     if (found->kind == Kind::directory) {
         return fail(EISDIR, "key", std::to_string(file) + " is a folder's");
@@ -174,7 +151,7 @@ Result<std::size_t> ExtVolume::read(Key file, std::uint64_t offset, std::span<st
     out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size - offset)));
     const auto known = map(found->number, found->inode);
     if (!known) {
-        return seen(known.error());
+        return health_.seen(known.error());
     }
     const std::uint64_t block_size = library_->block_size();
     for (std::size_t done = 0; done < out.size();) {
@@ -196,7 +173,7 @@ Result<std::size_t> ExtVolume::read(Key file, std::uint64_t offset, std::span<st
 
 Result<Entry> ExtVolume::look(Key key) {
     const auto found = node(key);
-    return found ? Result<Entry>(entry(*found)) : Result<Entry>(seen(found.error()));
+    return found ? Result<Entry>(entry(*found)) : Result<Entry>(health_.seen(found.error()));
 }
 
 Result<std::uint64_t> ExtVolume::place(Key key) {
@@ -209,7 +186,7 @@ Result<std::uint64_t> ExtVolume::place(Key key) {
 Result<Entry> ExtVolume::flush(Key file) {
     const auto found = node(file);
     if (!found) {
-        return seen(found.error());
+        return health_.seen(found.error());
     }
     if (device().writable()) {
         PLUGFS_TRY(device().flush());
@@ -218,7 +195,7 @@ Result<Entry> ExtVolume::flush(Key file) {
 }
 
 Result<Entry> ExtVolume::set_modified(Key key, std::int64_t seconds) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish([&]() -> Result<Entry> {
         PLUGFS_ASSIGN(Node found, node(key));
         PLUGFS_TRY(begin());
@@ -232,7 +209,7 @@ Result<void> ExtVolume::settle() {
     if (!device().writable()) {
         return {};
     }
-    if (marked_ && read_only_because_.empty() && !keep_mark_) {
+    if (marked_ && health_.writable() && !keep_mark_) {
         PLUGFS_TRY(device().flush());
         auto* const super = library_->fs()->super;
         super->s_state |= EXT2_VALID_FS;

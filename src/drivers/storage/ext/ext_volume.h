@@ -15,6 +15,7 @@
 #include "drivers/storage/cluster/folders.h"
 #include "drivers/storage/ext/folder_blocks.h"
 #include "drivers/storage/volume.h"
+#include "drivers/storage/volume_health.h"
 #include "drivers/storage/volume_options.h"
 
 #include <list>
@@ -27,7 +28,7 @@ class ExtVolume : public Volume {
     ExtVolume(std::unique_ptr<Library> library, SuperBlock super, const VolumeOptions& options, VolumeReport report);
 
     [[nodiscard]] const VolumeInfo& info() const override { return info_; }
-    [[nodiscard]] const std::string& read_only_because() const override { return read_only_because_; }
+    [[nodiscard]] const std::string& read_only_because() const override { return health_.read_only_because(); }
     [[nodiscard]] Result<Space> space() override;
     [[nodiscard]] Result<Listing> list(Key folder, std::uint64_t cursor) override;
     [[nodiscard]] Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) override;
@@ -60,12 +61,9 @@ class ExtVolume : public Volume {
         BlockMap* map = nullptr;
     };
 
-    void damaged(const std::string& what);
-    Error seen(const Error& error);
     Error failed(const Error& error);
     template <class T>
     Result<T> finish(Result<T> result);
-    [[nodiscard]] Result<void> check_writable() const;
     [[nodiscard]] Result<void> begin();
     [[nodiscard]] std::int64_t now() const;
     [[nodiscard]] static InodeNumber number_of(const Folder& folder) { return folder.content.first_cluster; }
@@ -140,10 +138,8 @@ class ExtVolume : public Volume {
     };
     std::list<KnownMap> maps_;  // the last used first
     VolumeInfo info_;
-    std::string read_only_because_;
+    VolumeHealth health_;
     VolumeOptions options_;
-    VolumeReport report_;
-    bool damage_seen_ = false;
     bool left_out_seen_ = false;
     bool marked_ = false;     // by this process or its predecessor since it was last settled
     bool changing_ = false;   // an operation has begun to write

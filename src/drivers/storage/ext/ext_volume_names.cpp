@@ -15,12 +15,12 @@ constexpr std::uint16_t link_limit = 65000;
 }  // namespace
 
 Result<Entry> ExtVolume::create(Key folder, const std::string& name, Kind kind) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_create(folder, name, kind));
 }
 
 Result<void> ExtVolume::remove(Key entry) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_remove(entry));
 }
 

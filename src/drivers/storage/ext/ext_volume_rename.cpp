@@ -13,7 +13,7 @@ constexpr std::uint32_t slot_unit = 4;
 }  // namespace
 
 Result<Entry> ExtVolume::rename(Key entry, Key folder, const std::string& name, std::optional<Key> replaced) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_rename(entry, folder, name, replaced));
 }
 

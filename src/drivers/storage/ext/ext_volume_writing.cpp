@@ -10,12 +10,12 @@
 namespace plugfs::storage::ext {
 
 Result<void> ExtVolume::write(Key file, std::uint64_t offset, std::span<const std::byte> bytes) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_write(file, offset, bytes));
 }
 
 Result<void> ExtVolume::resize(Key file, std::uint64_t size) {
-    PLUGFS_TRY(check_writable());
+    PLUGFS_TRY(health_.check_writable());
     return finish(do_resize(file, size));
 }
 
