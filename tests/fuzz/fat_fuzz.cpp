@@ -63,10 +63,6 @@ std::vector<std::byte> fresh_fat(const Shape& shape) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static const std::array<std::vector<std::byte>, 3> images = {fresh_fat(shapes[0]), fresh_fat(shapes[1]),
                                                                  fresh_fat(shapes[2])};
-    ByteReader input({reinterpret_cast<const std::byte*>(data), size});
-    auto image = images[input.u8() % images.size()];
-    patch(image, input);
-    MemoryDevice device(std::move(image));
-    run_script(device, input);
+    run_on_one_of(images, std::as_bytes(std::span(data, size)));
     return 0;
 }

@@ -200,4 +200,12 @@ void populate(BlockDevice& device) {
     must(volume.settle().ok());
 }
 
+void run_on_one_of(std::span<const std::vector<std::byte>> images, std::span<const std::byte> bytes) {
+    ByteReader input(bytes);
+    auto image = images[input.u8() % images.size()];
+    patch(image, input);
+    MemoryDevice device(std::move(image));
+    run_script(device, input);
+}
+
 }  // namespace plugfs::fuzz

@@ -9,6 +9,9 @@
 
 #include <plugfs/bytes.h>
 
+#include <span>
+#include <vector>
+
 namespace plugfs::fuzz {
 
 // Takes the patches from the input and makes them.
@@ -16,6 +19,8 @@ void patch(std::vector<std::byte>& image, ByteReader& input);
 // Opens the volume and does what the rest of the input says. Ends the process if an answer breaks the contract of
 // Volume.
 void run_script(storage::BlockDevice& device, ByteReader& input);
+// Both, on one of these images, which the input's first byte chooses.
+void run_on_one_of(std::span<const std::vector<std::byte>> images, std::span<const std::byte> bytes);
 // A few files and folders, as a person would have them.
 void populate(storage::BlockDevice& device);
 
