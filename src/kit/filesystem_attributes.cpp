@@ -19,7 +19,6 @@ constexpr std::string_view name_space = "user.";
 constexpr std::size_t cache_limit = 4096;   // files
 constexpr std::size_t shown_limit = 65536;  // bytes: XATTR_SIZE_MAX, linux/limits.h
 constexpr std::size_t set_limit = 65536;
-constexpr unsigned stale_limit = 3;
 
 }  // namespace
 

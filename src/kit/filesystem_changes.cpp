@@ -83,6 +83,11 @@ void Filesystem::device_list_again(Key key) {
     if (folder == nullptr || folder->kind != Kind::directory || folder->listed == Listed::no) {
         return;
     }
+    // A device that breaks every listing has its driver call for the next one before the answer is here: whoever waits
+    // for it must hear of it at last.
+    if (folder->listed == Listed::running && ++folder->begun_again > stale_limit) {
+        return;
+    }
     // Listed anew at once, not at the next look: the kernel answers from its own caches and would never ask.
     folder->listed = Listed::no;
     want_listing(*folder);

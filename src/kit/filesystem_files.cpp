@@ -10,11 +10,6 @@
 
 namespace plugfs::kit {
 
-namespace {
-// How often a read is asked again because the driver had begun a new session.
-constexpr unsigned stale_limit = 3;
-}  // namespace
-
 void Filesystem::open(fuse_req_t request, std::uint64_t inode, fuse_file_info& info) {
     Node* node = tree_.find(inode);
     if (node == nullptr || node->kind != Kind::file) {

@@ -18,9 +18,6 @@ constexpr std::uint64_t parent_offset = 2;
 // A folder that says it has more is lying or broken; 1,000,000 entries take about 300 MB.
 constexpr std::size_t entry_limit = 1'000'000;
 
-// How often a listing is begun again because the driver had begun a new session.
-constexpr unsigned stale_limit = 3;
-
 }  // namespace
 
 void Filesystem::open_folder(fuse_req_t request, std::uint64_t inode, fuse_file_info& info) {
@@ -308,7 +305,12 @@ void Filesystem::listing_ended(Node& folder, const Error* error) {
     } else if (walk_.walking(WalkAhead::Clock::now()) && folder.content == Content::driver) {
         walk_.come(folders_in(folder, 0));
     }
+    const bool out_of_date = std::exchange(folder.begun_again, 0U) > stale_limit;
+    const Key key = folder.key;
     resume_waiting(folder.inode, error);
+    if (error == nullptr && out_of_date) {
+        device_list_again(key);
+    }
     list_ahead();
     go_on_with_tracks();
 }

@@ -12,13 +12,6 @@
 
 namespace plugfs::kit {
 
-namespace {
-
-// How often the driver is asked again because it had begun a new session.
-constexpr unsigned stale_limit = 3;
-
-}  // namespace
-
 // What safe_name() would change could not be found again under the name that it was given.
 int Filesystem::check_name(const std::string& name) {
     if (name.size() > name_limit) {

@@ -12,10 +12,6 @@
 
 namespace plugfs::kit {
 
-namespace {
-constexpr unsigned stale_limit = 3;
-}  // namespace
-
 Node* Filesystem::file_to_change(fuse_req_t request, std::uint64_t inode) {
     Node* node = tree_.find(inode);
     if (refuse(request)) {

@@ -46,6 +46,9 @@ enum class Content : std::uint8_t {
 // How far a folder is known. unlisted: its entries, if any, may be out of date or incomplete; ask before saying "no".
 enum class Listed : std::uint8_t { no, running, yes };
 
+// How often the same thing is asked of the driver again because its keys were of a session that has ended.
+inline constexpr unsigned stale_limit = 3;
+
 // Inodes 1 and 2 serve as the readdir offsets of "." and "..", and offsets must fit a signed 64-bit number.
 inline constexpr std::uint64_t first_inode = 16;
 inline constexpr std::uint64_t inode_mask = (std::uint64_t{1} << 62U) - 1;
@@ -94,6 +97,7 @@ struct Node {
     std::vector<std::uint64_t> links;  // the links to this entry, by their own numbers
     std::uint64_t seen_in = 0;         // the listing of its parent that saw it last
     std::uint64_t listings = 0;        // of itself, so far; the number of the latest
+    unsigned begun_again = 0;          // how often the driver has called for the running one to begin again
     Listed listed = Listed::no;
     std::map<std::uint64_t, Node*> children;              // by inode, which is also the order of readdir
     std::unordered_map<std::string_view, Node*> by_name;  // keys are the children's own `name`

@@ -271,7 +271,9 @@ void ManagedDevice::wait_for_others() {
     emit("in-use", last_error_);
     unmount_folder(EIO);
     set_state(State::waiting);
-    timer_ = services_.loop.after(next_delay(), [this] { begin(); });
+    // Somebody said "take" while this start was on its way.
+    const auto delay = take_ ? std::chrono::milliseconds(0) : next_delay();
+    timer_ = services_.loop.after(delay, [this] { begin(); });
 }
 
 // The first restart is at once; with every start that fails the next comes later.
@@ -305,11 +307,12 @@ bool ManagedDevice::restart() {
 }
 
 bool ManagedDevice::take() {
-    if (state_ != State::waiting) {
+    // A device that waits is tried again and again, and is not waiting while it is.
+    if (state_ != State::waiting && state_ != State::starting) {
         return false;
     }
     take_ = true;
-    return restart();
+    return state_ == State::starting || restart();
 }
 
 void ManagedDevice::leave() {

@@ -117,7 +117,8 @@ class ManagedDevice {
     // Replaces the worker, with open files and requests going on; or begins again when quarantined, waiting or ejected.
     // False: not now, the device is on its way from one state to another.
     bool restart();
-    // The same while another program has the device: it is taken from it.
+    // The same while another program has the device: it is taken from it. A start that is on its way and finds another
+    // program there is followed by one that takes it.
     bool take();
     // Gets the device ready to be unplugged. False: not now.
     bool eject();

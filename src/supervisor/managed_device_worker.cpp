@@ -205,6 +205,7 @@ void ManagedDevice::on_message(const json& message) {
 void ManagedDevice::on_ready(const json& message) {
     driver_version_ = text_of(message, "version");
     failed_starts_ = early_ends_ = 0;
+    take_ = false;
     note_sandbox(message);
     const bool recovered = state_ == State::recovering;
     set_state(State::running);

@@ -30,6 +30,17 @@ for fault in stall-data stall-response short-data wrong-transaction-id wrong-con
 done
 check "the driver did not have to be started again" grep -qx 0 "$mnt/.control/Bad/restarts"
 
+# Every answer is broken, and each costs a new session, after which the folders have to be found again: which breaks, too.
+tell bad "fault new-handles" >/dev/null
+kill -KILL "$(cat "$mnt/.control/Bad/pid")"
+wait_for 20 grep -qx 1 "$mnt/.control/Bad/restarts"
+running Bad
+tell bad "fault short-length" >/dev/null
+timeout 60 dd if="$bad/big.bin" of=/dev/null bs=64k iflag=direct count=1 2>"$work/err"
+check "folders that cannot be found again: EIO, not a wait without end" sh -c "test $? = 1 && grep -q 'Input/output error' '$work/err'"
+tell bad clear >/dev/null
+check "folders that cannot be found again: afterwards it reads" wait_for 20 timeout 10 cmp "$bad/big.bin" "$work/tracks/big.bin"
+
 # These are no errors: real devices do it.
 for fault in missing-zlp header-apart no-partial-64 slow=20; do
     player "odd_${fault%%[=-]*}" --root "$work/tracks" --identity "1209:0001,Odd $fault,$fault" --fault "$fault"
