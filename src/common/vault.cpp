@@ -51,14 +51,16 @@ Result<VaultMapping> VaultMapping::open(int fd, bool& locked) {
     if (mapping.header().magic != vault_magic) {
         return fail(EINVAL, "vault", "magic is not what this version uses: supervisor and driver differ");
     }
-    locked = ::mlock(base, node_areas_offset) == 0;
-    if (!locked) {
-        for (std::size_t at = 0; at < node_areas_offset; at += vault_page_size) {
-            // The next best: at least they are there. A read-modify-write of nothing, which does not disturb a slot.
-            std::atomic_ref(*reinterpret_cast<std::uint32_t*>(base + at)).fetch_or(0, std::memory_order_relaxed);
-        }
-    }
+    locked = ::mlock2(base, node_areas_offset, MLOCK_ONFAULT) == 0;
+    fault_in({base, large_slots_offset});
     return mapping;
+}
+
+void VaultMapping::fault_in(std::span<std::byte> slots) {
+    for (std::size_t at = 0; at < slots.size(); at += vault_page_size) {
+        // A read-modify-write of nothing, which does not disturb what is there.
+        std::atomic_ref(*reinterpret_cast<std::uint32_t*>(slots.data() + at)).fetch_or(0, std::memory_order_relaxed);
+    }
 }
 
 VaultMapping::VaultMapping(VaultMapping&& other) noexcept : base_(std::exchange(other.base_, nullptr)) {}

@@ -90,9 +90,12 @@ class VaultMapping {
   public:
     // A new, empty vault with the supervisor's mapping of it. `fd` receives the descriptor to hand to workers.
     static Result<VaultMapping> create(UniqueFd& fd);
-    // Maps an existing one, its slots faulted in and, where the limit on locked memory allows, locked: a SIGKILL while
-    // the kernel copies to a page that is not there would lose the request. `locked` says whether it was possible.
+    // Maps an existing one. A SIGKILL while the kernel copies to a page that is not there would lose the request: the
+    // small slots are faulted in, and what has been stays, locked, where the limit on locked memory allows; `locked`
+    // says whether it does. The large ones are fault_in()'s, see there.
     static Result<VaultMapping> open(int fd, bool& locked);
+    // Before the kernel is given a large slot for the first time: each is 1 MiB of memory, and most devices need one.
+    static void fault_in(std::span<std::byte> slots);
 
     VaultMapping(VaultMapping&& other) noexcept;
     VaultMapping& operator=(VaultMapping&& other) noexcept;

@@ -57,7 +57,13 @@ std::span<std::byte> RequestSlots::reading_slot() {
     if (free_large_.empty()) {
         return {};
     }
-    return slot(free_large_.back()).bytes;
+    const std::size_t index = free_large_.back();
+    const auto bytes = slot(index).bytes;
+    if (const std::size_t large = index - small_slot_count; !large_there_.test(large)) {
+        VaultMapping::fault_in(bytes);
+        large_there_.set(large);
+    }
+    return bytes;
 }
 
 std::span<std::byte> RequestSlots::settle(std::span<std::byte> from, std::size_t length) {

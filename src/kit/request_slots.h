@@ -8,6 +8,7 @@
 
 #include "common/vault.h"
 
+#include <bitset>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
@@ -60,6 +61,7 @@ class RequestSlots {
     std::size_t damaged_ = 0;
     std::vector<std::size_t> free_small_;
     std::vector<std::size_t> free_large_;
+    std::bitset<large_slot_count> large_there_;                 // faulted in
     std::unordered_map<std::uint64_t, std::size_t> by_unique_;  // slot index: small ones first, then large ones
 };
 

@@ -31,7 +31,7 @@ constexpr std::array allowed = {
     // the control socket and the usbredir connection
     SCMP_SYS(recvfrom),
     // memory
-    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(brk),
+    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock2), SCMP_SYS(munlock), SCMP_SYS(brk),
     // threads
     SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
     SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall),
@@ -42,7 +42,7 @@ constexpr std::array allowed = {
     SCMP_SYS(getrandom), SCMP_SYS(uname), SCMP_SYS(sysinfo)};
 
 // Of these, a driver that has started needs none.
-constexpr std::array at_start_only = {SCMP_SYS(clone), SCMP_SYS(pipe2),          SCMP_SYS(mlock),   SCMP_SYS(eventfd2),
+constexpr std::array at_start_only = {SCMP_SYS(clone), SCMP_SYS(pipe2),          SCMP_SYS(mlock2),  SCMP_SYS(eventfd2),
                                       SCMP_SYS(uname), SCMP_SYS(timerfd_create), SCMP_SYS(sysinfo), SCMP_SYS(seccomp)};
 
 // usbfs (include/uapi/linux/usbdevice_fs.h): what libusb uses, on the one descriptor that was given. No
