@@ -64,36 +64,48 @@ tell walkman "storage-add SD card=$work/card" >/dev/null
 check "and again when there is one" wait "$poll_pid"
 tell walkman "storage-remove SD card" >/dev/null
 
+# copy_in_halves: one 10 MiB, the other when "$work/go" is there, from the same open file.
+copy_in_halves() {
+    rm -f "$work/go" "$work/copy"
+    (
+        exec 3<"$root/big.bin"
+        dd of="$work/copy" bs=256k count=40 <&3 2>"$work/err"
+        until [ -e "$work/go" ]; do sleep 0.05; done
+        dd bs=256k <&3 >>"$work/copy" 2>"$work/err"
+    ) &
+    reader=$!
+    wait_for 10 sh -c "test \$(stat -c %s '$work/copy') = 10485760"
+}
+
 # Unplugged and back within the grace time.
 drop
-dd if="$root/big.bin" of="$work/copy" bs=256k 2>"$work/err" &
-reader=$!
-wait_for 10 test -s "$work/copy"
+copy_in_halves
 tell walkman unplug >/dev/null
 check "unplugged: it is waited for" wait_for 5 state_is Walkman away
+touch "$work/go"
 tell walkman plug >/dev/null
 wait "$reader"
 status=$?
 check "back in time: the copy goes on and is exact" sh -c "test $status = 0 && cmp '$work/copy' '$work/tracks/big.bin'"
 rm -f "$work/copy"
 
-# What has changed meanwhile is never mixed.
+# What has changed meanwhile is never mixed. (All of it is at hand: the grace time is five seconds.)
 running Walkman
+cp "$work/tracks/big.bin" "$work/saved"
+head -c 104857599 /dev/zero >"$work/other"
 drop
-dd if="$root/big.bin" of="$work/copy" bs=256k 2>"$work/err" &
-reader=$!
-wait_for 10 test -s "$work/copy"
+copy_in_halves
 tell walkman unplug >/dev/null
 wait_for 5 state_is Walkman away
-cp "$work/tracks/big.bin" "$work/saved"
-head -c 104857599 /dev/zero >"$work/tracks/big.bin"
+touch "$work/go"
+mv "$work/other" "$work/tracks/big.bin"
 tell walkman plug >/dev/null
 wait "$reader"
 status=$?
 check "another file under the name when it is back: an error, not its bytes" sh -c "test $status != 0 && cmp -n \$(stat -c %s '$work/copy') '$work/copy' '$work/saved'"
 check "opened anew, it is the new one" wait_for 10 cmp "$root/big.bin" "$work/tracks/big.bin"
-cp "$work/saved" "$work/tracks/big.bin"
-rm -f "$work/copy" "$work/saved"
+mv "$work/saved" "$work/tracks/big.bin"
+rm -f "$work/copy"
 
 # Not back in time.
 running Walkman
