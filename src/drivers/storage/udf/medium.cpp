@@ -144,6 +144,13 @@ Result<void> Medium::complete(FileEntry& file) {
     for (const Extent& extent : file.extents) {
         length += extent.length;
     }
+    // Linux appends to a last block without making its extent longer.
+    if (length < file.size && !file.extents.empty()) {
+        std::uint32_t& last = file.extents.back().length;
+        const std::uint32_t missing = (block_size_ - last % block_size_) % block_size_;
+        last += missing;
+        length += missing;
+    }
     if (length < file.size) {
         return fail(EUCLEAN, "UDF extents",
                     "they have " + std::to_string(length) + " bytes of a file's " + std::to_string(file.size));

@@ -129,6 +129,20 @@ TEST_CASE("UDF: extents of every form, in pieces, described elsewhere; a metadat
     }
 }
 
+TEST_CASE("UDF: a file that ends in its last block, behind the end of its last extent, as Linux leaves it") {
+    const TemporaryFolder folder;
+    UdfMaker maker(false);
+    const auto grown = maker.add({.pieces = 2}, long_text().substr(0, 700));
+    put_le<std::uint64_t>(std::span(maker.image()).subspan(maker.place(grown)), 56, 1024);
+    maker.seal_entry(grown);
+    maker.finish(maker.add({.type = 4}, maker.identifier("\10grown", grown)));
+    save(folder.path() / "image", maker.image());
+    ImageDevice device(folder.path() / "image");
+    auto volume = open_image(device);
+    const auto text = read_file(*volume, *find_entry(*volume, root_key, "grown"));
+    CHECK(text == long_text().substr(0, 700) + std::string(324, '\0'));
+}
+
 TEST_CASE("UDF: what has a copy is read there") {
     const TemporaryFolder folder;
     auto image = make_udf(1);
