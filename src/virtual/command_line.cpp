@@ -18,6 +18,36 @@ void remove_socket(const std::string& endpoint) {
     }
 }
 
+constexpr option common_options[] = {{"help", no_argument, nullptr, 'h'},
+                                     {"listen", required_argument, nullptr, listen_option},
+                                     {"identity", required_argument, nullptr, identity_option},
+                                     {"speed", required_argument, nullptr, speed_option},
+                                     {"fault", required_argument, nullptr, fault_option},
+                                     {"control", required_argument, nullptr, control_option}};
+
+Result<void> take(int which, const std::string& value, const Command& command) {
+    switch (which) {
+        case 'h':
+            command.arguments.help = true;
+            return {};
+        case listen_option:
+            command.arguments.listen = value;
+            return {};
+        case control_option:
+            command.arguments.control = value;
+            return {};
+        case identity_option:
+            return set_identity(value, command.device);
+        case speed_option:
+            return set_speed(value, command.device);
+        case fault_option:
+            command.faults.push_back(value);
+            return {};
+        default:
+            return which >= own_options ? command.take(which, value) : fail(EINVAL, "command line", "see --help");
+    }
+}
+
 }  // namespace
 
 bool split(const std::string& text, char at, std::string& before, std::string& after) {
@@ -47,6 +77,28 @@ Result<void> set_speed(const std::string& value, DeviceDescription& device) {
     }
     device.speed = value == "super" ? usb::Speed::super : usb::Speed::high;
     return {};
+}
+
+int run_command(int argc, char** argv, const Command& command) {
+    std::vector<option> options(std::begin(common_options), std::end(common_options));
+    options.insert(options.end(), command.options.begin(), command.options.end());
+    options.push_back({nullptr, 0, nullptr, 0});
+    int which = 0;
+    while ((which = ::getopt_long(argc, argv, "h", options.data(), nullptr)) != -1) {
+        if (const auto taken = take(which, optarg != nullptr ? optarg : "", command); !taken) {
+            log::error(taken.error().text());
+            return 2;
+        }
+    }
+    if (command.arguments.help) {
+        command.print_help();
+        return 0;
+    }
+    if (const auto done = command.run(); !done) {
+        log::error(done.error().text());
+        return done.error().code == EINVAL ? 2 : 1;
+    }
+    return 0;
 }
 
 Result<void> serve_until_signal(const std::string& listen, const std::string& control,

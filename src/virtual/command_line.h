@@ -5,9 +5,12 @@
 
 #include <plugfs/result.h>
 
+#include <getopt.h>
+
 #include <charconv>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace plugfs::virtual_usb {
 
@@ -25,6 +28,33 @@ bool number(const std::string& text, int base, Number& value) {
 Result<void> set_identity(const std::string& value, DeviceDescription& device);
 // "high" or "super".
 Result<void> set_speed(const std::string& value, DeviceDescription& device);
+
+// What the command of each device has; its own options begin at own_options.
+enum CommonOption : int {
+    listen_option = 256,
+    identity_option,
+    speed_option,
+    fault_option,
+    control_option,
+    own_options
+};
+struct CommonArguments {
+    bool help = false;
+    std::string listen;
+    std::string control;
+};
+// A command: its options besides those, and what they and its work are.
+struct Command {
+    std::vector<option> options;
+    CommonArguments& arguments;
+    DeviceDescription& device;
+    std::vector<std::string>& faults;
+    std::function<Result<void>(int option, const std::string& value)> take;  // one of its own
+    std::function<void()> print_help;
+    std::function<Result<void>()> run;
+};
+// All of it; returns the exit status.
+int run_command(int argc, char** argv, const Command& command);
 
 // Listens on both endpoints (`control` may be empty) and calls `serve` with these sockets (-1: none) and a descriptor
 // that is readable when SIGTERM or SIGINT came.

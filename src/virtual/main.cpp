@@ -6,8 +6,6 @@
 #include "virtual/player/player.h"
 #include "virtual/stick/stick_command.h"
 
-#include <getopt.h>
-
 #include <cstdio>
 #include <string_view>
 
@@ -51,35 +49,10 @@ Faults:
     }
 }
 
-enum Option : int {
-    listen_option = 256,
-    root_option,
-    storage_option,
-    identity_option,
-    speed_option,
-    fault_option,
-    control_option,
-    output_option,
-    tracks_option,
-    large_option
-};
-constexpr option long_options[] = {{"help", no_argument, nullptr, 'h'},
-                                   {"listen", required_argument, nullptr, listen_option},
-                                   {"root", required_argument, nullptr, root_option},
-                                   {"storage", required_argument, nullptr, storage_option},
-                                   {"identity", required_argument, nullptr, identity_option},
-                                   {"speed", required_argument, nullptr, speed_option},
-                                   {"fault", required_argument, nullptr, fault_option},
-                                   {"control", required_argument, nullptr, control_option},
-                                   {"output", required_argument, nullptr, output_option},
-                                   {"tracks", required_argument, nullptr, tracks_option},
-                                   {"large", required_argument, nullptr, large_option},
-                                   {nullptr, 0, nullptr, 0}};
+enum Option : int { root_option = own_options, storage_option, output_option, tracks_option, large_option };
 
 struct Arguments {
-    bool help = false;
-    std::string listen;
-    std::string control;
+    CommonArguments common;
     std::string output;
     unsigned tracks = 12;
     std::vector<std::pair<std::string, std::uint64_t>> large;
@@ -90,15 +63,6 @@ Result<void> take(int which, const std::string& value, Arguments& arguments) {
     std::string name;
     std::string rest;
     switch (which) {
-        case 'h':
-            arguments.help = true;
-            break;
-        case listen_option:
-            arguments.listen = value;
-            break;
-        case control_option:
-            arguments.control = value;
-            break;
         case output_option:
             arguments.output = value;
             break;
@@ -110,13 +74,6 @@ Result<void> take(int which, const std::string& value, Arguments& arguments) {
                 return fail(EINVAL, "--storage " + value, "expected NAME=DIR");
             }
             arguments.player.storages.emplace_back(name, rest);
-            break;
-        case identity_option:
-            return set_identity(value, arguments.player.device);
-        case speed_option:
-            return set_speed(value, arguments.player.device);
-        case fault_option:
-            arguments.player.faults.push_back(value);
             break;
         case tracks_option:
             if (!number(value, 10, arguments.tracks) || arguments.tracks > 100'000) {
@@ -149,13 +106,20 @@ Result<void> library(const Arguments& arguments) {
 }
 
 Result<void> player(const Arguments& arguments) {
-    if (arguments.listen.empty() || arguments.player.storages.empty()) {
+    if (arguments.common.listen.empty() || arguments.player.storages.empty()) {
         return fail(EINVAL, "player", "--listen ENDPOINT and --root DIR are needed; see plugfs-virtual --help");
     }
     PLUGFS_ASSIGN(const auto device, Player::create(arguments.player));
-    return serve_until_signal(arguments.listen, arguments.control, [&](int listener, int control, int stop) {
-        return device->serve(listener, control, stop);
-    });
+    return serve_until_signal(
+        arguments.common.listen, arguments.common.control,
+        [&](int listener, int control, int stop) { return device->serve(listener, control, stop); });
+}
+
+Result<void> run(const std::string& verb, const Arguments& arguments) {
+    if (verb != "player" && verb != "library") {
+        return fail(EINVAL, "command line", "expected player, library or stick; see plugfs-virtual --help");
+    }
+    return verb == "player" ? player(arguments) : library(arguments);
 }
 
 }  // namespace
@@ -168,26 +132,16 @@ int main(int argc, char** argv) {
     Arguments arguments;
     arguments.player.device.product = "plugfs Walkman";
     arguments.player.device.serial_number = "VIRTUAL0001";
-    int which = 0;
-    while ((which = ::getopt_long(argc, argv, "h", long_options, nullptr)) != -1) {
-        if (const auto taken = take(which, optarg != nullptr ? optarg : "", arguments); !taken) {
-            log::error(taken.error().text());
-            return 2;
-        }
-    }
-    if (arguments.help) {
-        print_help();
-        return 0;
-    }
-    const std::string verb = optind < argc ? argv[optind] : "";
-    if (verb != "player" && verb != "library") {
-        log::error("expected player, library or stick; see plugfs-virtual --help");
-        return 2;
-    }
-    const auto done = verb == "player" ? player(arguments) : library(arguments);
-    if (!done) {
-        log::error(done.error().text());
-        return done.error().code == EINVAL ? 2 : 1;
-    }
-    return 0;
+    return run_command(argc, argv,
+                       {{{"root", required_argument, nullptr, root_option},
+                         {"storage", required_argument, nullptr, storage_option},
+                         {"output", required_argument, nullptr, output_option},
+                         {"tracks", required_argument, nullptr, tracks_option},
+                         {"large", required_argument, nullptr, large_option}},
+                        arguments.common,
+                        arguments.player.device,
+                        arguments.player.faults,
+                        [&arguments](int which, const std::string& value) { return take(which, value, arguments); },
+                        print_help,
+                        [&] { return run(optind < argc ? argv[optind] : "", arguments); }});
 }

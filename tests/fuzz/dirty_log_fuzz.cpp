@@ -38,7 +38,8 @@ void sign() {
     for (int i = 0; i < 2000 && position < end && position % 64 == 0; ++i) {
         const std::size_t at = DirtyLog::header_size + (position % ring);
         const std::uint64_t content = std::uint64_t{get<std::uint32_t>(at + 32)} * medium.block_size;
-        const bool writes = get<std::uint32_t>(at + 36) == 1;
+        const auto kind = get<std::uint32_t>(at + 36);
+        const bool writes = kind == 1 || kind == 5;
         if (writes && content > memory_size - at - 64) {
             return;
         }

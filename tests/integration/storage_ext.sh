@@ -1,6 +1,6 @@
 #!/bin/bash
 # Sticks with ext2, ext3 and ext4: what copy programs do, the driver killed meanwhile, volumes that are only read, the kernel's ext4 before and
-# after, a cable that is pulled. And CD images.
+# after, a cable that is pulled. And discs: ISO 9660, UDF.
 . "$(dirname "$0")/lib.sh"
 built=$(dirname "$stage")/tests
 . "$(dirname "$0")/lib/sticks.sh"
@@ -118,6 +118,27 @@ wait_for 20 test -d "$root"
 check "ISO 9660: it is the same" diff -r "$work/tree" "$root"
 check "ISO 9660: EROFS" refused 'Read-only' touch "$root/new"
 check "ISO 9660: eject" eject
+done_with
+
+# A disc that has UDF, too, and a stick that mkudffs has formatted.
+genisoimage -quiet -input-charset utf-8 -udf -J -V STICK -o "$work/image" "$work/tree" && truncate -s %2M "$work/image"
+stick one --image "$work/image"
+serve
+wait_for 20 test -d "$root"
+check "UDF: device.json says so" grep -q '"UDF"' "$mnt/Stick/device.json"
+check "UDF: it is the same" diff -r "$work/tree" "$root"
+check "UDF: EROFS" refused 'Read-only' touch "$root/new"
+check "UDF: state says why" grep -q 'UDF' "$mnt/.control/Stick/state"
+check "UDF: eject" eject
+done_with
+rm "$work/image"
+truncate -s 64M "$work/image"
+mkudffs -l STICK "$work/image" >/dev/null
+stick one --image "$work/image"
+serve
+check "UDF: a stick with blocks of 512 bytes, and nothing on it" wait_for 20 test -d "$root"
+check "UDF: the log has nothing to say of it" sh -c "! grep -q 'UDF volume' '$mnt/.control/Stick/log'"
+check "UDF: eject" eject
 done_with
 
 # The power goes in the middle of writing: e2fsck finds nothing worse than what belongs to nobody, and what was fsynced is whole, before it has

@@ -27,7 +27,6 @@ constexpr Mark marks[] = {
     {"HFS+", 0x400, "HX"sv},
     {"HFS", 0x400, "BD"sv},
     {"APFS", 32, "NXSB"sv},
-    {"UDF", 0x8001, "BEA01"sv},
     {"SquashFS", 0, "hsqs"sv},
     {"a LUKS volume", 0, "LUKS\xba\xbe"sv},
     {"an LVM volume", 0x218, "LVM2 001"sv},

@@ -8,6 +8,7 @@
 #include "drivers/storage/fat/open_fat.h"
 #include "drivers/storage/foreign_types.h"
 #include "drivers/storage/iso/iso_volume.h"
+#include "drivers/storage/udf/open_udf.h"
 
 #include <array>
 
@@ -19,6 +20,15 @@ Result<std::unique_ptr<Volume>> open_volume(BlockDevice& device, const VolumeOpt
     // What others have put there last counts: many leave an old boot sector in place.
     if (const auto type = foreign_type(device); !type.empty()) {
         return fail(ENOTSUP, "file system", type + " is not supported");
+    }
+    if (udf::looks_like_udf(device)) {
+        auto volume = udf::open_udf(device, report);
+        // Many discs are both.
+        if (volume || !iso::looks_like_iso(device)) {
+            return volume;
+        }
+        report(LogLevel::warning, "served as ISO 9660, for as UDF it cannot be: " + volume.error().text());
+        return iso::IsoVolume::open(device, report);
     }
     if (ext::looks_like_ext(device)) {
         return ext::open_ext(device, options, report);

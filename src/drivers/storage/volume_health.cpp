@@ -12,10 +12,11 @@ void VolumeHealth::damaged(const std::string& what) {
     if (std::exchange(damage_seen_, true)) {
         return;
     }
-    if (writable()) {
+    const bool was_writable = writable();
+    if (was_writable) {
         read_only_because_ = "the file system is damaged: " + what;
     }
-    report(LogLevel::error, "damaged, not written to any more: " + what);
+    report(LogLevel::error, (was_writable ? "damaged, not written to any more: " : "damaged: ") + what);
 }
 
 Error VolumeHealth::seen(const Error& error) {

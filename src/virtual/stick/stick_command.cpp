@@ -1,10 +1,7 @@
 #include "virtual/stick/stick_command.h"
 
-#include "common/log.h"
 #include "virtual/command_line.h"
 #include "virtual/stick/stick.h"
-
-#include <getopt.h>
 
 #include <cstdio>
 
@@ -43,79 +40,38 @@ Faults:
 }
 
 enum Option : int {
-    listen_option = 256,
-    image_option,
+    image_option = own_options,
     no_medium_option,
     transport_option,
     block_size_option,
     volatile_cache_option,
-    fixed_option,
-    identity_option,
-    speed_option,
-    fault_option,
-    control_option
-};
-constexpr option long_options[] = {{"help", no_argument, nullptr, 'h'},
-                                   {"listen", required_argument, nullptr, listen_option},
-                                   {"image", required_argument, nullptr, image_option},
-                                   {"no-medium", no_argument, nullptr, no_medium_option},
-                                   {"transport", required_argument, nullptr, transport_option},
-                                   {"block-size", required_argument, nullptr, block_size_option},
-                                   {"volatile-cache", no_argument, nullptr, volatile_cache_option},
-                                   {"fixed", no_argument, nullptr, fixed_option},
-                                   {"identity", required_argument, nullptr, identity_option},
-                                   {"speed", required_argument, nullptr, speed_option},
-                                   {"fault", required_argument, nullptr, fault_option},
-                                   {"control", required_argument, nullptr, control_option},
-                                   {nullptr, 0, nullptr, 0}};
-
-struct Arguments {
-    bool help = false;
-    std::string listen;
-    std::string control;
-    StickOptions stick;
+    fixed_option
 };
 
-Result<void> take(int which, const std::string& value, Arguments& arguments) {
+Result<void> take(int which, const std::string& value, StickOptions& stick) {
     switch (which) {
-        case 'h':
-            arguments.help = true;
-            break;
-        case listen_option:
-            arguments.listen = value;
-            break;
-        case control_option:
-            arguments.control = value;
-            break;
         case image_option:
-            arguments.stick.images.push_back(value);
+            stick.images.push_back(value);
             break;
         case no_medium_option:
-            arguments.stick.images.emplace_back();
+            stick.images.emplace_back();
             break;
         case transport_option:
             if (value != "bot" && value != "uas") {
                 return fail(EINVAL, "--transport " + value, "expected bot or uas");
             }
-            arguments.stick.transport = value == "uas" ? StickTransport::uas : StickTransport::bulk_only;
+            stick.transport = value == "uas" ? StickTransport::uas : StickTransport::bulk_only;
             break;
         case block_size_option:
-            if (!number(value, 10, arguments.stick.block_size)) {
+            if (!number(value, 10, stick.block_size)) {
                 return fail(EINVAL, "--block-size " + value, "expected a number");
             }
             break;
         case volatile_cache_option:
-            arguments.stick.volatile_cache = true;
+            stick.volatile_cache = true;
             break;
         case fixed_option:
-            arguments.stick.removable = false;
-            break;
-        case identity_option:
-            return set_identity(value, arguments.stick.device);
-        case speed_option:
-            return set_speed(value, arguments.stick.device);
-        case fault_option:
-            arguments.stick.faults.push_back(value);
+            stick.removable = false;
             break;
         default:
             return fail(EINVAL, "command line", "see plugfs-virtual stick --help");
@@ -123,11 +79,11 @@ Result<void> take(int which, const std::string& value, Arguments& arguments) {
     return {};
 }
 
-Result<void> run(const Arguments& arguments) {
-    if (arguments.listen.empty() || arguments.stick.images.empty()) {
+Result<void> run(const CommonArguments& arguments, const StickOptions& options) {
+    if (arguments.listen.empty() || options.images.empty()) {
         return fail(EINVAL, "stick", "--listen ENDPOINT and --image FILE are needed; see plugfs-virtual stick --help");
     }
-    PLUGFS_ASSIGN(const auto stick, Stick::create(arguments.stick));
+    PLUGFS_ASSIGN(const auto stick, Stick::create(options));
     return serve_until_signal(arguments.listen, arguments.control, [&](int listener, int control, int stop) {
         return stick->serve(listener, control, stop);
     });
@@ -136,27 +92,24 @@ Result<void> run(const Arguments& arguments) {
 }  // namespace
 
 int stick_command(int argc, char** argv) {
-    Arguments arguments;
-    arguments.stick.device.product_id = 0x0002;
-    arguments.stick.device.product = "plugfs Stick";
-    arguments.stick.device.serial_number = "VIRTUAL0002";
-    int which = 0;
-    while ((which = ::getopt_long(argc, argv, "h", long_options, nullptr)) != -1) {
-        if (const auto taken = take(which, optarg != nullptr ? optarg : "", arguments); !taken) {
-            log::error(taken.error().text());
-            return 2;
-        }
-    }
-    if (arguments.help) {
-        print_help();
-        return 0;
-    }
-    const auto done = run(arguments);
-    if (!done) {
-        log::error(done.error().text());
-        return done.error().code == EINVAL ? 2 : 1;
-    }
-    return 0;
+    CommonArguments arguments;
+    StickOptions stick;
+    stick.device.product_id = 0x0002;
+    stick.device.product = "plugfs Stick";
+    stick.device.serial_number = "VIRTUAL0002";
+    return run_command(argc, argv,
+                       {{{"image", required_argument, nullptr, image_option},
+                         {"no-medium", no_argument, nullptr, no_medium_option},
+                         {"transport", required_argument, nullptr, transport_option},
+                         {"block-size", required_argument, nullptr, block_size_option},
+                         {"volatile-cache", no_argument, nullptr, volatile_cache_option},
+                         {"fixed", no_argument, nullptr, fixed_option}},
+                        arguments,
+                        stick.device,
+                        stick.faults,
+                        [&stick](int which, const std::string& value) { return take(which, value, stick); },
+                        print_help,
+                        [&] { return run(arguments, stick); }});
 }
 
 }  // namespace plugfs::virtual_usb

@@ -15,6 +15,8 @@ constexpr std::size_t copied_read = std::size_t{256} << 10U;
 constexpr std::size_t kept_read = std::size_t{256} << 10U;
 constexpr std::uint64_t most_pages_ahead = 16;
 constexpr unsigned failure_limit = 3;
+// Blocks that are written after the others of an epoch.
+constexpr std::size_t after_limit = 4096;
 constexpr std::chrono::milliseconds failure_pause{500};
 
 std::uint64_t hash_text(const std::string& text, std::uint64_t seed) {
@@ -59,10 +61,10 @@ Result<void> BlockCache::set_up(std::span<std::byte> memory, std::string& lost) 
     } else {
         epoch_ = log_->records().back().epoch + 1;
         dirty_since_ = Clock::now();
-        draining_ = true;
+        begin_draining();
     }
     for (const auto& record : log_->records()) {
-        if (record.kind == DirtyLog::Kind::write) {
+        if (record.bytes != nullptr) {
             dirty_.put({record.block, record.count, record.bytes, record.sequence});
         }
     }
@@ -203,6 +205,14 @@ Result<std::span<const std::byte>> BlockCache::whole_blocks(std::uint64_t offset
 }
 
 Result<void> BlockCache::write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
+    return put(offset, bytes, use, Order::any);
+}
+
+Result<void> BlockCache::write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
+    return put(offset, bytes, use, Order::after);
+}
+
+Result<void> BlockCache::put(std::uint64_t offset, std::span<const std::byte> bytes, Use use, Order order) {
     PLUGFS_TRY(check_range(offset, bytes.size(), "write"));
     if (!writable()) {
         return failure_ ? fail(EROFS, "write", "not any more: " + failure_->text())
@@ -214,16 +224,35 @@ Result<void> BlockCache::write(std::uint64_t offset, std::span<const std::byte> 
     while (!bytes.empty()) {
         const std::size_t length = std::min(bytes.size(), piece - (offset % block_size));
         PLUGFS_ASSIGN(const auto blocks, whole_blocks(offset, bytes.first(length)));
-        PLUGFS_TRY(append(offset / block_size, blocks, use));
+        PLUGFS_TRY(append(offset / block_size, blocks, use, order));
         bytes = bytes.subspan(length);
         offset += length;
     }
     return {};
 }
 
-Result<void> BlockCache::append(std::uint64_t block, std::span<const std::byte> bytes, Use use) {
+// Before a record of these blocks.
+void BlockCache::note_order(std::uint64_t block, std::uint64_t count, Order order) {
+    if (order == Order::any) {
+        const auto found = after_.lower_bound(block);
+        if (found != after_.end() && *found < block + count) {
+            this->order();
+        }
+        return;
+    }
+    if (after_.size() >= after_limit) {
+        this->order();
+    }
+    for (std::uint64_t i = 0; i < count; ++i) {
+        after_.insert(block + i);
+    }
+}
+
+Result<void> BlockCache::append(std::uint64_t block, std::span<const std::byte> bytes, Use use, Order order) {
     PLUGFS_TRY(make_room(bytes.size()));
-    const auto& record = log_->append(epoch_, block, bytes);
+    note_order(block, bytes.size() / medium_.block_size, order);
+    const auto& record =
+        order == Order::any ? log_->append(epoch_, block, bytes) : log_->append_after(epoch_, block, bytes);
     ordered_ = false;
     dirty_.put({record.block, record.count, record.bytes, record.sequence});
     const std::uint64_t offset = block * medium_.block_size;
@@ -259,6 +288,7 @@ void BlockCache::order() {
     if (!ordered_) {
         ++epoch_;
         ordered_ = true;
+        after_.clear();
     }
 }
 
@@ -276,7 +306,7 @@ Result<void> BlockCache::flush() {
         return failed(done.error());
     }
     failures_ = 0;
-    draining_ = false;
+    draining_to_.reset();
     dirty_since_.reset();
     return {};
 }
@@ -310,6 +340,11 @@ Error BlockCache::failed(const Error& error) {
     return error;
 }
 
+void BlockCache::begin_draining() {
+    draining_to_ = log_->records().empty() ? 0 : log_->records().back().sequence;
+    drain_began_ = Clock::now();
+}
+
 Result<std::chrono::milliseconds> BlockCache::tend() {
     constexpr std::chrono::milliseconds idle{60'000};
     if (failure_ || !dirty_since_) {
@@ -322,11 +357,13 @@ Result<std::chrono::milliseconds> BlockCache::tend() {
     if (failures_ > 0 && now < try_again_) {
         return left(try_again_);
     }
-    draining_ |= now >= *dirty_since_ + limits_.old_age || log_->used() > log_->capacity() / 4;
-    if (!draining_) {
+    if (!draining_to_ && (now >= *dirty_since_ + limits_.old_age || log_->used() > log_->capacity() / 4)) {
+        begin_draining();
+    }
+    if (!draining_to_) {
         return left(*dirty_since_ + limits_.old_age);
     }
-    const auto more = write_back_->step();
+    const auto more = write_back_->step(*draining_to_);
     if (!more) {
         return failed(more.error());
     }
@@ -334,12 +371,15 @@ Result<std::chrono::milliseconds> BlockCache::tend() {
     if (*more) {
         return std::chrono::milliseconds(0);
     }
-    draining_ = false;
+    draining_to_.reset();
     dirty_since_.reset();
-    if (log_->has_uncommitted()) {
-        dirty_since_ = now;
+    if (log_->records().empty()) {
+        return idle;
     }
-    return log_->has_uncommitted() ? limits_.old_age : idle;
+    // What has come since then, none of it before that moment, gets as old as the rest.
+    dirty_since_ = drain_began_;
+    const bool much = log_->committed_count() > 0 && log_->used() > log_->capacity() / 4;
+    return much ? std::chrono::milliseconds(0) : left(*dirty_since_ + limits_.old_age);
 }
 
 }  // namespace plugfs::storage

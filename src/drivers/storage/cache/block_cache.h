@@ -20,6 +20,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,7 @@ class BlockCache : public BlockDevice {
     // Besides the errors of BlockDevice EFBIG: what has been written since the last commit() is more than the log can
     // hold.
     [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
+    [[nodiscard]] Result<void> write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
     void order() override;
     [[nodiscard]] Result<void> commit() override;
     [[nodiscard]] Result<void> flush() override;
@@ -75,8 +77,12 @@ class BlockCache : public BlockDevice {
     Result<void> read_blocks(std::uint64_t block, std::span<std::byte> out);
     // A write as whole blocks; what of them is not written is read.
     Result<std::span<const std::byte>> whole_blocks(std::uint64_t offset, std::span<const std::byte> bytes);
-    Result<void> append(std::uint64_t block, std::span<const std::byte> bytes, Use use);
+    enum class Order : std::uint8_t { any, after };
+    Result<void> put(std::uint64_t offset, std::span<const std::byte> bytes, Use use, Order order);
+    Result<void> append(std::uint64_t block, std::span<const std::byte> bytes, Use use, Order order);
+    void note_order(std::uint64_t block, std::uint64_t count, Order order);
     Result<void> make_room(std::size_t bytes);
+    void begin_draining();
     // Counts failures in a row.
     Error failed(const Error& error);
 
@@ -91,10 +97,13 @@ class BlockCache : public BlockDevice {
     std::vector<std::byte> edge_;
     std::uint64_t epoch_ = 1;
     bool ordered_ = true;            // nothing has been written in this epoch
+    std::set<std::uint64_t> after_;  // blocks that were, by write_after()
     std::uint64_t next_page_ = 0;    // where metadata that is read in sequence would go on
     std::uint64_t pages_ahead_ = 1;  // how many pages are read then
     std::optional<Deadline::Clock::time_point> dirty_since_;
-    bool draining_ = false;  // tend() goes on until everything is on the medium
+    // tend() goes on until everything up to that record is on the medium.
+    std::optional<std::uint64_t> draining_to_;
+    Deadline::Clock::time_point drain_began_;
     unsigned failures_ = 0;  // in a row
     Deadline::Clock::time_point try_again_;
     std::optional<Error> failure_;

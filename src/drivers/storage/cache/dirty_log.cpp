@@ -76,6 +76,14 @@ struct DirtyLog::RecordHeader {
     }
 };
 
+namespace {
+
+bool writes(DirtyLog::Kind kind) {
+    return kind == DirtyLog::Kind::write || kind == DirtyLog::Kind::write_after;
+}
+
+}  // namespace
+
 DirtyLog::DirtyLog(std::span<std::byte> memory, const Medium& medium)
     : header_(reinterpret_cast<Header*>(memory.data())),
       ring_(memory.subspan(header_size, (memory.size() - header_size) / header_size * header_size)),
@@ -144,12 +152,12 @@ Result<DirtyLog::RecordHeader> DirtyLog::check(std::uint64_t position, std::uint
     if (record.magic != record_magic || record.sum != record.sum_at(position)) {
         return wrong("the checksum of a record does not match");
     }
-    const std::uint64_t content = record.kind == Kind::write ? std::uint64_t{record.count} * medium_.block_size : 0;
+    const std::uint64_t content = writes(record.kind) ? std::uint64_t{record.count} * medium_.block_size : 0;
     if (record.length > rest || record.length % record_header_size != 0 || content > record_limit ||
         record.length < record_header_size + content) {
         return wrong("a record's length is wrong");
     }
-    const bool has_blocks = record.kind == Kind::write || record.kind == Kind::discard;
+    const bool has_blocks = writes(record.kind) || record.kind == Kind::discard;
     if (has_blocks && (record.count == 0 || record.block >= medium_.block_count ||
                        record.count > medium_.block_count - record.block)) {
         return wrong("a record's blocks are not on the medium");
@@ -182,14 +190,13 @@ void DirtyLog::read_back() {
         }
         sequence_ = std::max(sequence_, record->sequence);
         const std::uint64_t end = position + record->length;
-        if (record->kind == Kind::write || record->kind == Kind::discard) {
-            const bool writes = record->kind == Kind::write;
+        if (writes(record->kind) || record->kind == Kind::discard) {
             if (!records_.empty() && record->epoch < records_.back().epoch) {
                 found_.damage = "a record is out of order";
                 break;
             }
             records_.push_back({record->kind, record->sequence, record->epoch, record->block, record->count,
-                                writes ? at(position) + record_header_size : nullptr, end});
+                                writes(record->kind) ? at(position) + record_header_size : nullptr, end});
         } else if (record->kind == Kind::commit) {
             committed_ = end;
             committed_count_ = records_.size();
@@ -251,6 +258,11 @@ const DirtyLog::Record& DirtyLog::add(Kind kind, std::uint64_t epoch, std::uint6
 
 const DirtyLog::Record& DirtyLog::append(std::uint64_t epoch, std::uint64_t block, std::span<const std::byte> bytes) {
     return add(Kind::write, epoch, block, bytes.size() / medium_.block_size, bytes);
+}
+
+const DirtyLog::Record& DirtyLog::append_after(std::uint64_t epoch, std::uint64_t block,
+                                               std::span<const std::byte> bytes) {
+    return add(Kind::write_after, epoch, block, bytes.size() / medium_.block_size, bytes);
 }
 
 const DirtyLog::Record& DirtyLog::append_discard(std::uint64_t epoch, std::uint64_t block, std::uint64_t count) {

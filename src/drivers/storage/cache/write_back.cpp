@@ -1,7 +1,5 @@
 #include "drivers/storage/cache/write_back.h"
 
-#include "drivers/storage/cache/extent_map.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -34,13 +32,13 @@ WriteBack::WriteBack(LogicalUnit& unit, const Medium& medium, DirtyLog& log, std
       first_block_(std::move(first_block)),
       chunk_(std::clamp(unit.best_transfer(), smallest_chunk, largest_chunk)) {}
 
-Result<bool> WriteBack::step() {
+Result<bool> WriteBack::step(std::uint64_t goal) {
     if (!transfers_.empty()) {
         PLUGFS_TRY(send());
         return true;
     }
     const auto& records = log_.records();
-    const bool all_written = written_ == log_.committed_count();
+    const bool all_written = written_ == log_.committed_count() || records[written_].sequence > goal;
     if (all_written && written_ == 0) {
         return false;
     }
@@ -68,15 +66,25 @@ void WriteBack::plan() {
     const auto& records = log_.records();
     const std::uint64_t epoch = records[written_].epoch;
     ExtentMap newest(medium_.block_size);
+    ExtentMap after(medium_.block_size);
     std::size_t bytes = 0;
     planned_ = written_;
     while (planned_ < log_.committed_count() && records[planned_].epoch == epoch && bytes < batch_bytes &&
            planned_ - written_ < batch_records) {
         const auto& record = records[planned_++];
-        newest.put({record.block, record.count, record.bytes, record.sequence});
-        bytes += record.kind == DirtyLog::Kind::write ? record.count * medium_.block_size : 0;
+        auto& pieces = record.kind == DirtyLog::Kind::write_after ? after : newest;
+        pieces.put({record.block, record.count, record.bytes, record.sequence});
+        bytes += record.bytes != nullptr ? record.count * medium_.block_size : 0;
     }
-    newest.each(0, medium_.block_count,
+    add_pieces(newest);
+    if (!after.empty()) {
+        transfers_.emplace_back();
+        add_pieces(after);
+    }
+}
+
+void WriteBack::add_pieces(const ExtentMap& pieces) {
+    pieces.each(0, medium_.block_count,
                 [this](const ExtentMap::Extent& extent) { add_piece(extent.block, extent.count, extent.bytes); });
 }
 
@@ -113,7 +121,11 @@ void WriteBack::add_piece(std::uint64_t block, std::uint64_t count, const std::b
 
 Result<void> WriteBack::send() {
     const Transfer& transfer = transfers_.front();
-    if (transfer.parts.empty()) {
+    if (transfer.count == 0) {
+        if (unconfirmed_) {
+            PLUGFS_TRY(synchronize());
+        }
+    } else if (transfer.parts.empty()) {
         // Only a hint: that a device refuses it is no reason to stop.
         if (const auto done = unit_.unmap(transfer.block, transfer.count); !done && done.error().code == ENODEV) {
             return done;
@@ -144,6 +156,7 @@ Result<void> WriteBack::send_write(const Transfer& transfer) {
         PLUGFS_TRY(before_first_block(bytes));
     }
     const auto begun = Clock::now();
+    unconfirmed_ = true;
     PLUGFS_TRY(unit_.write(transfer.block, bytes));
     adapt(Clock::now() - begun, bytes.size());
     if (first) {
@@ -156,16 +169,22 @@ Result<void> WriteBack::before_first_block(std::span<const std::byte> bytes) {
     const std::uint64_t now = fingerprint_of(first_block_);
     // One change of it at a time is in doubt.
     if (log_.fingerprint().before != now) {
-        PLUGFS_TRY(unit_.synchronize());
+        PLUGFS_TRY(synchronize());
     }
     log_.set_fingerprint({now, fingerprint_of(bytes.first(medium_.block_size))});
     return {};
 }
 
-Result<void> WriteBack::confirm() {
+Result<void> WriteBack::synchronize() {
     PLUGFS_TRY(unit_.synchronize());
+    unconfirmed_ = false;
     const std::uint64_t now = fingerprint_of(first_block_);
     log_.set_fingerprint({now, now});
+    return {};
+}
+
+Result<void> WriteBack::confirm() {
+    PLUGFS_TRY(synchronize());
     for (std::size_t i = 0; i < written_; ++i) {
         released_(log_.records()[i]);
     }

@@ -1,14 +1,16 @@
 // WriteBack: brings what is in the dirty log to the medium, in small steps, in order.
 //
 //   idle -> a batch: the oldest committed records of one epoch, each block's newest content, sorted and merged
-//        -> transfers, one a step -> the batch is written -> ... -> confirmed (SYNCHRONIZE CACHE): released in the log
+//        -> transfers, one a step -> SYNCHRONIZE CACHE and those of the batch that come after them (write_after)
+//        -> the batch is written -> ... -> confirmed (SYNCHRONIZE CACHE): released in the log
 //
-// Within an epoch the order does not matter; before the next epoch's first block is sent, what has been written is
-// confirmed. Only what is confirmed leaves the log: a device that loses power loses its own cache, and what was in it
-// is written again by a successor.
+// Within an epoch the order does not matter otherwise; before the next epoch's first block is sent, what has been
+// written is confirmed. Only what is confirmed leaves the log: a device that loses power loses its own cache, and what
+// was in it is written again by a successor.
 #pragma once
 
 #include "drivers/storage/cache/dirty_log.h"
+#include "drivers/storage/cache/extent_map.h"
 #include "drivers/storage/logical_unit.h"
 
 #include <deque>
@@ -27,9 +29,9 @@ class WriteBack {
     WriteBack(LogicalUnit& unit, const Medium& medium, DirtyLog& log, std::vector<std::byte> first_block,
               Released released);
 
-    // One transfer or one confirmation. False: all that is committed is on the medium and confirmed. After an error the
-    // same is tried again by the next call.
-    [[nodiscard]] Result<bool> step();
+    // One transfer or one confirmation. False: all that is committed is on the medium and confirmed, or all records
+    // with a sequence number up to `goal` are. After an error the same is tried again by the next call.
+    [[nodiscard]] Result<bool> step(std::uint64_t goal = UINT64_MAX);
     // All of it.
     [[nodiscard]] Result<void> finish();
 
@@ -42,13 +44,15 @@ class WriteBack {
     struct Transfer {
         std::uint64_t block = 0;
         std::uint64_t count = 0;
-        std::vector<std::span<const std::byte>> parts;  // none: discarded
+        std::vector<std::span<const std::byte>> parts;  // none: discarded, or a barrier if there are no blocks
     };
     void plan();
+    void add_pieces(const ExtentMap& pieces);
     void add_piece(std::uint64_t block, std::uint64_t count, const std::byte* bytes);
     Result<void> send();
     Result<void> send_write(const Transfer& transfer);
     Result<void> before_first_block(std::span<const std::byte> bytes);
+    Result<void> synchronize();
     Result<void> confirm();
     void adapt(std::chrono::nanoseconds took, std::size_t bytes);
 
@@ -58,9 +62,10 @@ class WriteBack {
     Released released_;
     std::vector<std::byte> first_block_;
     std::deque<Transfer> transfers_;
-    std::size_t planned_ = 0;  // records that these bring to the medium, and all before them
-    std::size_t written_ = 0;  // records that have been sent
-    std::size_t chunk_;        // bytes of a transfer: what the device moves in a short time
+    std::size_t planned_ = 0;   // records that these bring to the medium, and all before them
+    std::size_t written_ = 0;   // records that have been sent
+    bool unconfirmed_ = false;  // something has been sent since the device was last told to empty its cache
+    std::size_t chunk_;         // bytes of a transfer: what the device moves in a short time
     std::vector<std::byte> staging_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 namespace plugfs::storage {
 
@@ -63,8 +64,12 @@ Error ClusterVolume::failed(const Error& error) {
     return health_.seen(error);
 }
 
-// Before the first write of each operation.
 Result<void> ClusterVolume::begin() {
+    // What is added has to be there before anything else is done to it, or for it: an old file goes when the new one is
+    // safe.
+    if (std::exchange(added_, false)) {
+        device_.order();
+    }
     if (marked_) {
         return {};
     }
@@ -73,6 +78,14 @@ Result<void> ClusterVolume::begin() {
         device_.order();
     }
     marked_ = true;
+    return {};
+}
+
+Result<void> ClusterVolume::begin_adding() {
+    if (!marked_) {
+        PLUGFS_TRY(begin());
+    }
+    added_ = true;
     return {};
 }
 
@@ -124,13 +137,14 @@ Entry ClusterVolume::entry(const Node& node) {
     return out;
 }
 
-Result<void> ClusterVolume::store(Node& node) {
+Result<void> ClusterVolume::store(Node& node, Order order) {
     const Slots before = node.raw;
     const Slots changed = format_->update(node);
     if (before.size() >= changed.size() && std::equal(changed.begin(), changed.end(), before.begin())) {
         return {};
     }
-    return slots_->write(*node.folder, node.slot, changed);
+    return order == Order::after ? slots_->write_after(*node.folder, node.slot, changed)
+                                 : slots_->write(*node.folder, node.slot, changed);
 }
 
 Result<Space> ClusterVolume::space() {
@@ -217,9 +231,9 @@ Result<Entry> ClusterVolume::set_modified(Key key, std::int64_t seconds) {
     PLUGFS_TRY(health_.check_writable());
     return finish([&]() -> Result<Entry> {
         PLUGFS_ASSIGN(Node found, node(key, true));
-        PLUGFS_TRY(begin());
+        PLUGFS_TRY(begin_adding());
         found.modified = seconds;
-        PLUGFS_TRY(store(found));
+        PLUGFS_TRY(store(found, Order::after));
         PLUGFS_ASSIGN(const Node stored, node(key, true));  // as it could be kept
         return entry(stored);
     }());

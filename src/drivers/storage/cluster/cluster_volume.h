@@ -53,7 +53,11 @@ class ClusterVolume : public Volume {
 
     // cluster_volume.cpp: what every operation needs.
     Error failed(const Error& error);  // of an operation that changes something
+    // Each operation calls one of them before its first write: begin_adding() what makes things and fills them, whose
+    // entries are written after what they are of (BlockDevice::write_after()), and need not wait for one another;
+    // begin() everything else.
     [[nodiscard]] Result<void> begin();
+    [[nodiscard]] Result<void> begin_adding();
     template <class T>
     [[nodiscard]] Result<T> finish(Result<T> result);
     [[nodiscard]] Result<Folder*> folder(Key key);
@@ -61,7 +65,8 @@ class ClusterVolume : public Volume {
     [[nodiscard]] Result<Node> file_to_change(Key key);
     [[nodiscard]] static Entry entry(const Node& node);
     [[nodiscard]] std::int64_t now() const;
-    [[nodiscard]] Result<void> store(Node& node);
+    enum class Order : std::uint8_t { any, after };
+    [[nodiscard]] Result<void> store(Node& node, Order order);
 
     // cluster_volume_names.cpp: making and removing.
     [[nodiscard]] Result<Entry> do_create(Key folder, const std::string& name, Kind kind);
@@ -127,6 +132,7 @@ class ClusterVolume : public Volume {
     VolumeOptions options_;
     bool was_marked_;      // when it was opened: the mark stays
     bool marked_ = false;  // by this process since it was last settled
+    bool added_ = false;   // by begin_adding() since the last begin()
 };
 
 template <class T>

@@ -37,13 +37,12 @@ Result<Entry> ClusterVolume::do_create(Key key, const std::string& name, Kind ki
     made.shown_name = name;
     made.kind = kind;
     made.modified = now();
-    PLUGFS_TRY(begin());
+    PLUGFS_TRY(begin_adding());
     if (kind == Kind::directory) {
         PLUGFS_ASSIGN(made.content, heap_->extend({}, 1, true));
         made.size = heap_->layout().cluster_size;
         made.valid = made.size;
         PLUGFS_TRY(heap_->write(made.content, 0, format_->folder_start(made), BlockDevice::Use::metadata));
-        device_.order();
     }
     PLUGFS_ASSIGN(const Slots slots, format_->encode(made, *parent->index));
     auto first = reserve(*parent, made.slot_count);

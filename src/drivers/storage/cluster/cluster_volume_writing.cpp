@@ -35,7 +35,7 @@ Result<void> ClusterVolume::do_write(Key key, std::uint64_t offset, std::span<co
         return fail(EFBIG, "file", "it can have " + std::to_string(format_->file_limit()) + " bytes at most");
     }
     PLUGFS_TRY(check_room(file, std::max(file.size, offset + bytes.size())));
-    PLUGFS_TRY(begin());
+    PLUGFS_TRY(begin_adding());
     PLUGFS_TRY(fill(file, offset));
     return put(file, offset, bytes);
 }
@@ -67,16 +67,12 @@ Result<void> ClusterVolume::lengthen(Node& node, std::uint64_t size) {
 // Writes at or before the end of what is valid.
 Result<void> ClusterVolume::put(Node& node, std::uint64_t offset, std::span<const std::byte> bytes) {
     const std::uint64_t end = offset + bytes.size();
-    const bool longer = end > node.valid;
     PLUGFS_TRY(lengthen(node, std::max(node.size, end)));
     PLUGFS_TRY(heap_->write(node.content, offset, bytes, BlockDevice::Use::data));
     node.size = std::max(node.size, end);
     node.valid = std::max(node.valid, end);
     node.modified = now();
-    if (longer) {
-        device_.order();
-    }
-    return store(node);
+    return store(node, Order::after);
 }
 
 // Zeroes up to `size`, in steps that are complete in themselves.
@@ -88,8 +84,7 @@ Result<void> ClusterVolume::fill(Node& node, std::uint64_t size) {
         node.valid = to;
         node.size = std::max(node.size, to);
         node.modified = now();
-        device_.order();
-        PLUGFS_TRY(store(node));
+        PLUGFS_TRY(store(node, Order::after));
         if (node.valid < size) {
             PLUGFS_TRY(device_.commit());
         }
@@ -114,8 +109,7 @@ Result<void> ClusterVolume::do_resize(Key key, std::uint64_t size) {
         PLUGFS_TRY(lengthen(file, size));
         file.size = size;
         file.modified = now();
-        device_.order();
-        return store(file);
+        return store(file, Order::after);
     }
     const std::uint64_t old_size = file.size;
     auto filled = fill(file, size);
@@ -138,7 +132,7 @@ Result<void> ClusterVolume::shorten(Node& node, std::uint64_t size) {
     } else if (node.content.clusters) {
         node.content.clusters = keep;
     }
-    PLUGFS_TRY(store(node));
+    PLUGFS_TRY(store(node, Order::any));
     device_.order();
     return heap_->cut(old, keep, runs);
 }

@@ -6,6 +6,7 @@
 #include "drivers/storage/foreign_types.h"
 #include "drivers/storage/iso/iso_volume.h"
 #include "drivers/storage/partitions/partition_tables.h"
+#include "drivers/storage/udf/open_udf.h"
 
 #include <algorithm>
 #include <array>
@@ -50,7 +51,7 @@ Result<std::vector<Partition>> read_partitions(BlockDevice& device) {
     if (mbr) {
         return read_mbr(device, entries);
     }
-    if (iso::looks_like_iso(device) || !foreign_type(device).empty()) {
+    if (iso::looks_like_iso(device) || udf::looks_like_udf(device) || !foreign_type(device).empty()) {
         return whole_device(device);
     }
     return fail(ENODATA, "partition table", "there is none, nor a file system");

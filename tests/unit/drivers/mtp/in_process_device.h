@@ -1,74 +1,23 @@
-// A usb::Device whose other end is a VirtualDevice in the same process: no socket, no thread, no waiting.
-//
-// Bytes go to the device when an OUT transfer is submitted; what it sends goes to the IN transfers that wait, packet by
-// packet, as on a bus. Nobody else could make it say more, so a wait for something that it has not said is ETIMEDOUT at
-// once, and a delay that the deadline allows for is over at once.
+// The device of drivers/in_process_device.h with what MTP needs: commands are noted, too, by their operation codes
+// ("command 0x1002"), and a message ends with a packet that is not full.
 #pragma once
 
-#include "virtual/virtual_device.h"
-
-#include <plugfs/usb.h>
-
-#include <deque>
-#include <map>
-#include <optional>
-#include <set>
-#include <string>
-#include <vector>
+#include "drivers/in_process_device.h"
+#include "drivers/mtp/mtp_driver.h"
 
 namespace plugfs::mtp::test {
 
-class InProcessDevice : public usb::Device {
+class InProcessDevice : public plugfs::test::InProcessDevice {
   public:
-    // `device` must outlive it.
-    explicit InProcessDevice(virtual_usb::VirtualDevice& device);
-
-    // What was asked for beside transfers, in order, and the operation codes of commands: "command 0x1002",
-    // "control 0x64", "clear_halt 0x81", "reset".
-    std::vector<std::string> asked;
-    // OUT transfers are not taken from now on.
-    bool deaf = false;
-
-    // The `number`th call of a function that can fail, 1 being the next, fails with `code`, without having done
-    // anything. ENODEV: so do all after it.
-    void fail_call(std::size_t number, int code);
-    // Whether that call has been made.
-    [[nodiscard]] bool failed() const { return failed_; }
-    // The device is pulled out.
-    void unplug() { gone_ = true; }
-
-    [[nodiscard]] const usb::Identity& identity() const override { return identity_; }
-    [[nodiscard]] std::span<const usb::Interface> interfaces() const override {
-        return device_.description().interfaces;
+    explicit InProcessDevice(virtual_usb::VirtualDevice& device) : plugfs::test::InProcessDevice(device) {
+        ends_by_short_packets = true;
+        watch_out = [this](std::span<const std::byte> bytes) {
+            if (bytes.size() >= container_header_size) {
+                const auto header = read_container_header(bytes.first<container_header_size>());
+                asked.push_back("command " + hexadecimal(header.code));
+            }
+        };
     }
-    Result<void> claim(std::uint8_t interface_number) override;
-    Result<void> release(std::uint8_t interface_number) override;
-    Result<void> set_alternate_setting(std::uint8_t interface_number, std::uint8_t alternate_setting,
-                                       Deadline deadline) override;
-    Result<std::size_t> control_in(const usb::Setup& setup, std::span<std::byte> data, Deadline deadline) override;
-    Result<std::size_t> control_out(const usb::Setup& setup, std::span<const std::byte> data,
-                                    Deadline deadline) override;
-    Result<std::unique_ptr<usb::Transfer>> create_transfer(std::uint8_t endpoint, std::size_t capacity) override;
-    Result<void> listen(std::uint8_t endpoint, std::size_t packet_size) override;
-    Result<void> clear_halt(std::uint8_t endpoint, Deadline deadline) override;
-    Result<void> reset(Deadline deadline) override;
-
-  private:
-    class BusTransfer;
-    Result<void> call(const char* stage);
-    Result<void> send(BusTransfer& transfer);
-    void pump(std::uint8_t endpoint, Deadline::Clock::time_point until);
-    void end_all(std::uint8_t endpoint, int code);
-    [[nodiscard]] std::size_t packet_size(std::uint8_t endpoint) const;
-
-    virtual_usb::VirtualDevice& device_;
-    usb::Identity identity_;
-    std::map<std::uint8_t, std::deque<BusTransfer*>> waiting_;
-    std::set<std::uint8_t> halted_;
-    std::size_t calls_until_failure_ = 0;
-    int failure_ = 0;
-    bool failed_ = false;
-    bool gone_ = false;
 };
 
 }  // namespace plugfs::mtp::test

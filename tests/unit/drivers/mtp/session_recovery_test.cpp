@@ -17,9 +17,9 @@ using Asked = std::vector<std::string>;
 
 const std::string open_session = "command 0x1002";
 const std::string close_session = "command 0x1003";
-const std::string cancel = "control 0x0064";
-const std::string status = "control 0x0067";
-const std::string class_reset = "control 0x0066";
+const std::string cancel = "control 64";
+const std::string status = "control 67";
+const std::string class_reset = "control 66";
 
 // As Scripted, not yet open.
 struct Closed {
@@ -114,8 +114,8 @@ TEST_CASE("the ladder for a device that is silent, or deaf, or halts, or knows n
         it.responder.reset_by_bus = [&] { it.cured = true; };
         REQUIRE(it.session.open());
         // Halts are cleared on suspicion.
-        CHECK(std::count(it.device.asked.begin(), it.device.asked.end(), "clear_halt 0x0081") == 2);
-        CHECK(std::count(it.device.asked.begin(), it.device.asked.end(), "clear_halt 0x0002") == 2);
+        CHECK(std::count(it.device.asked.begin(), it.device.asked.end(), "clear_halt 81") == 2);
+        CHECK(std::count(it.device.asked.begin(), it.device.asked.end(), "clear_halt 2") == 2);
     }
 }
 
@@ -153,9 +153,9 @@ TEST_CASE("after Cancel the device is asked until it is ready; endpoints that it
     REQUIRE(scripted.session.begin(operation::get_object, {1}, 1000, 100'000));
     scripted.session.abort();
     CHECK(std::count(scripted.device.asked.begin(), scripted.device.asked.end(), status) == 4);
-    CHECK(std::count(scripted.device.asked.begin(), scripted.device.asked.end(), "clear_halt 0x0081") == 4);
-    CHECK(std::count(scripted.device.asked.begin(), scripted.device.asked.end(), "clear_halt 0x0002") == 4);
-    CHECK(std::count(scripted.device.asked.begin(), scripted.device.asked.end(), "clear_halt 0x0099") == 0);
+    CHECK(std::count(scripted.device.asked.begin(), scripted.device.asked.end(), "clear_halt 81") == 4);
+    CHECK(std::count(scripted.device.asked.begin(), scripted.device.asked.end(), "clear_halt 2") == 4);
+    CHECK(std::count(scripted.device.asked.begin(), scripted.device.asked.end(), "clear_halt 99") == 0);
 }
 
 TEST_CASE("a first failure costs the transaction, a second the session, a good one in between counts") {

@@ -234,7 +234,7 @@ TEST_CASE("a transaction that another interrupts is cancelled first") {
     CHECK(scripted.session.command(operation::get_num_objects, {}));
     CHECK(cancelled == 1);
     CHECK(scripted.device.asked ==
-          std::vector<std::string>{"command 0x1009", "control 0x0064", "control 0x0067", "command 0x1006"});
+          std::vector<std::string>{"command 0x1009", "control 64", "control 67", "command 0x1006"});
 }
 
 TEST_CASE("containers too long for their length field") {

@@ -31,7 +31,7 @@ struct Fixture : ObjectServer {
     }
     std::size_t transfers() { return responder.count(operation::get_object); }
     std::size_t cancellations() {
-        return static_cast<std::size_t>(std::count(device.asked.begin(), device.asked.end(), "control 0x0064"));
+        return static_cast<std::size_t>(std::count(device.asked.begin(), device.asked.end(), "control 64"));
     }
 };
 

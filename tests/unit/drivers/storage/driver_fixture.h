@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/lasting_memory.h"
+#include "drivers/in_process_device.h"
 #include "drivers/storage/storage_driver.h"
-#include "in_process_device.h"
 #include "kit/spool_file.h"
 #include "temporary_folder.h"
 #include "tools.h"
@@ -18,6 +18,8 @@
 #include <set>
 
 namespace plugfs::storage::test {
+
+using plugfs::test::InProcessDevice;
 
 class StickHost : public Host {
   public:

@@ -45,6 +45,21 @@ Result<void> ImageDevice::read(std::uint64_t offset, std::span<std::byte> out, U
 }
 
 Result<void> ImageDevice::write(std::uint64_t offset, std::span<const std::byte> bytes, Use) {
+    const auto found = after_.lower_bound(offset / block_size_);
+    if (found != after_.end() && *found * block_size_ < offset + bytes.size()) {
+        order();
+    }
+    return put(What::write, offset, bytes);
+}
+
+Result<void> ImageDevice::write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use) {
+    for (std::uint64_t block = offset / block_size_; block * block_size_ < offset + bytes.size(); ++block) {
+        after_.insert(block);
+    }
+    return put(What::write_after, offset, bytes);
+}
+
+Result<void> ImageDevice::put(What what, std::uint64_t offset, std::span<const std::byte> bytes) {
     if (!writable_) {
         return fail(EROFS, "image");
     }
@@ -57,13 +72,14 @@ Result<void> ImageDevice::write(std::uint64_t offset, std::span<const std::byte>
     writes_left_ -= writes_left_ == SIZE_MAX ? 0 : 1;
     ++writes_;
     if (recording_) {
-        events_.push_back({What::write, offset, {bytes.begin(), bytes.end()}});
+        events_.push_back({what, offset, {bytes.begin(), bytes.end()}});
     }
     const auto put = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     return put == static_cast<ssize_t>(bytes.size()) ? Result<void>() : fail(EIO, "image");
 }
 
 void ImageDevice::order() {
+    after_.clear();
     if (recording_) {
         events_.push_back({What::order});
     }
@@ -77,6 +93,7 @@ Result<void> ImageDevice::commit() {
 }
 
 Result<void> ImageDevice::flush() {
+    after_.clear();
     if (recording_) {
         events_.push_back({What::flush});
     }
@@ -100,25 +117,30 @@ std::size_t ImageDevice::barrier(std::size_t at) const {
 void ImageDevice::write_cut_image(const std::filesystem::path& to, std::size_t at, std::mt19937& random) const {
     auto image = before_;
     const std::size_t last_barrier = barrier(at);
-    for (std::size_t i = 0; i < last_barrier; ++i) {
-        if (events_[i].what == What::write) {
-            apply(image, events_[i].offset, events_[i].bytes);
-        }
+    const std::size_t arrived = last_barrier + random() % (at - last_barrier + 1);
+    for (std::size_t i = 0; i < arrived; ++i) {
+        apply(image, events_[i].offset, events_[i].bytes);
     }
     // Each block has got as far as it has.
+    const bool all_written = random() % 2 == 0;
     std::map<std::uint64_t, bool> stopped;
-    for (std::size_t i = last_barrier; i < at; ++i) {
-        const auto& event = events_[i];
-        std::span<const std::byte> rest(event.bytes);
-        for (std::uint64_t offset = event.offset; !rest.empty();) {
-            const auto count = std::min<std::size_t>(rest.size(), block_size_ - offset % block_size_);
-            bool& stop = stopped.try_emplace(offset / block_size_, random() % 2 == 0).first->second;
-            stop = stop || random() % 4 == 0;
-            if (!stop) {
-                apply(image, offset, rest.first(count));
+    for (const What what : {What::write, What::write_after}) {
+        for (std::size_t i = arrived; i < at && (what == What::write || all_written); ++i) {
+            const auto& event = events_[i];
+            if (event.what != what) {
+                continue;
             }
-            offset += count;
-            rest = rest.subspan(count);
+            std::span<const std::byte> rest(event.bytes);
+            for (std::uint64_t offset = event.offset; !rest.empty();) {
+                const auto count = std::min<std::size_t>(rest.size(), block_size_ - offset % block_size_);
+                bool& stop = stopped.try_emplace(offset / block_size_, random() % 2 == 0).first->second;
+                stop = stop || random() % 4 == 0;
+                if (!stop || (what == What::write && all_written)) {
+                    apply(image, offset, rest.first(count));
+                }
+                offset += count;
+                rest = rest.subspan(count);
+            }
         }
     }
     save(to, image);
@@ -131,9 +153,7 @@ void ImageDevice::write_committed_image(const std::filesystem::path& to, std::si
         --end;
     }
     for (std::size_t i = 0; i < end; ++i) {
-        if (events_[i].what == What::write) {
-            apply(image, events_[i].offset, events_[i].bytes);
-        }
+        apply(image, events_[i].offset, events_[i].bytes);
     }
     save(to, image);
 }

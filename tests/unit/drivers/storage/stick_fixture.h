@@ -1,8 +1,8 @@
 // The driver's SCSI on a virtual stick in the same process.
 #pragma once
 
+#include "drivers/in_process_device.h"
 #include "drivers/storage/scsi/open_units.h"
-#include "in_process_device.h"
 #include "temporary_folder.h"
 #include "virtual/stick/stick.h"
 
@@ -13,6 +13,8 @@
 #include <random>
 
 namespace plugfs::storage::test {
+
+using plugfs::test::InProcessDevice;
 
 using Bytes = std::vector<std::byte>;
 

@@ -155,7 +155,7 @@ class ByteModel {
 // Blocks that hold the number of the write: what is on the medium when the power goes.
 class OrderModel {
   public:
-    explicit OrderModel(unsigned seed) : stage_(seed, 512, blocks), history_(blocks, {{0, 0}}) {}
+    explicit OrderModel(unsigned seed) : stage_(seed, 512, blocks), history_(blocks, {{0}}) {}
 
     void work() {
         try {
@@ -172,9 +172,13 @@ class OrderModel {
 
   private:
     static constexpr std::size_t blocks = 48;
+    // What must be on the medium before it: all that was written before its epoch, and before `after` all that was
+    // written by write().
     struct Version {
         std::uint64_t number = 0;
-        std::uint64_t epoch = 0;
+        std::uint64_t epoch = 0;  // the number of the first write in it
+        std::uint64_t after = 0;
+        bool by_write = true;
         bool committed = true;
         bool flushed = true;
     };
@@ -182,7 +186,7 @@ class OrderModel {
         for (auto& versions : history_) {
             std::erase_if(versions, [](const Version& version) { return !version.committed; });
         }
-        ++epoch_;
+        epoch_ = last_ + 1;
     }
     void mark(bool Version::*what) {
         for (auto& versions : history_) {
@@ -207,7 +211,7 @@ class OrderModel {
                 break;
             case 2:
                 stage_.cache->order();
-                ++epoch_;
+                epoch_ = last_ + 1;
                 break;
             case 3:
                 require(stage_.cache->tend());
@@ -224,9 +228,11 @@ class OrderModel {
         for (std::uint64_t i = 0; i < count; ++i) {
             std::memcpy(bytes.data() + (i * 512), &last_, sizeof last_);
         }
-        require(stage_.cache->write(block * 512, bytes, data));
+        const bool after = stage_.number(3) == 0;
+        require(after ? stage_.cache->write_after(block * 512, bytes, data)
+                      : stage_.cache->write(block * 512, bytes, data));
         for (std::uint64_t i = 0; i < count; ++i) {
-            history_[block + i].push_back({last_, epoch_, false, false});
+            history_[block + i].push_back({last_, epoch_, after ? last_ : 0, !after, false, false});
         }
     }
     // The device loses its power, and with it the process and the log go.
@@ -236,6 +242,7 @@ class OrderModel {
         forget_uncommitted();
         std::vector<std::size_t> found(blocks);
         std::uint64_t furthest = 0;
+        std::uint64_t furthest_after = 0;
         for (std::size_t block = 0; block < blocks; ++block) {
             std::uint64_t number = 0;
             std::memcpy(&number, stage_.unit.bytes.data() + (block * 512), sizeof number);
@@ -245,13 +252,15 @@ class OrderModel {
             REQUIRE(version != versions.end());  // nothing that was not committed
             found[block] = static_cast<std::size_t>(version - versions.begin());
             furthest = std::max(furthest, version->epoch);
+            furthest_after = std::max(furthest_after, version->after);
         }
         for (std::size_t block = 0; block < blocks; ++block) {
             for (std::size_t later = found[block] + 1; later < history_[block].size(); ++later) {
-                REQUIRE(history_[block][later].epoch >= furthest);
+                REQUIRE(history_[block][later].number >= furthest);
+                REQUIRE((history_[block][later].number >= furthest_after || !history_[block][later].by_write));
                 REQUIRE_FALSE(history_[block][later].flushed);
             }
-            history_[block] = {{history_[block][found[block]].number, 0}};
+            history_[block] = {{history_[block][found[block]].number}};
         }
         std::memset(stage_.memory.bytes().data(), 0, DirtyLog::header_size);
         stage_.open();

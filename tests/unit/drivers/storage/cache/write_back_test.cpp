@@ -69,6 +69,45 @@ TEST_CASE("an epoch begins when the one before it is confirmed") {
     CHECK(fixture.value(1) == 3);
 }
 
+TEST_CASE("what comes after the others of its epoch is written once, when they are confirmed") {
+    Fixture fixture;
+    const auto append_after = [&fixture](std::uint64_t block, int value) {
+        (void)fixture.log->append_after(1, block, std::vector<std::byte>(512, static_cast<std::byte>(value)));
+    };
+    for (int i = 1; i <= 50; ++i) {
+        fixture.append(1, 99 + static_cast<std::uint64_t>(i), i);
+        append_after(7, i);
+    }
+    append_after(8, 1);
+    fixture.log->commit();
+    REQUIRE(fixture.write_back->finish().ok());
+    CHECK(fixture.calls == Calls{"write", "synchronize", "write", "synchronize"});
+    CHECK(fixture.value(7) == 50);
+    CHECK(fixture.value(149) == 50);
+    // Alone: there is nothing that it has to come after.
+    fixture.calls.clear();
+    append_after(7, 51);
+    fixture.log->commit();
+    REQUIRE(fixture.write_back->finish().ok());
+    CHECK(fixture.calls == Calls{"write", "synchronize"});
+}
+
+TEST_CASE("a goal ends the work, and what came behind it stays") {
+    Fixture fixture;
+    fixture.append(1, 1, 1);
+    fixture.log->commit();
+    const std::uint64_t goal = fixture.log->records().back().sequence;
+    REQUIRE(*fixture.write_back->step(goal));
+    REQUIRE(*fixture.write_back->step(goal));
+    fixture.append(1, 2, 2);
+    fixture.log->commit();
+    while (*fixture.write_back->step(goal)) {
+    }
+    CHECK(fixture.value(1) == 1);
+    CHECK(fixture.value(2) == 0);
+    CHECK(fixture.log->records().size() == 1);
+}
+
 TEST_CASE("what is not committed is not written") {
     Fixture fixture;
     fixture.append(1, 1, 1);

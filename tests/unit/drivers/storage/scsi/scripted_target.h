@@ -1,7 +1,7 @@
 // A device that does in Bulk-Only Transport what a test says, byte for byte: no state machine that could be right.
 #pragma once
 
-#include "../in_process_device.h"
+#include "drivers/in_process_device.h"
 #include "drivers/storage/scsi/bulk_only_transport.h"
 #include "drivers/storage/scsi/commands.h"
 
@@ -14,6 +14,8 @@
 #include <memory>
 
 namespace plugfs::storage::test {
+
+using plugfs::test::InProcessDevice;
 
 using Bytes = std::vector<std::byte>;
 

@@ -1,7 +1,7 @@
 // UAS against a device that says what the test wants, at high speed (no streams) and at SuperSpeed.
 #include "drivers/storage/scsi/uas_transport.h"
 
-#include "../in_process_device.h"
+#include "drivers/in_process_device.h"
 #include "drivers/storage/scsi/commands.h"
 
 #include <plugfs/bytes.h>
@@ -13,7 +13,7 @@
 
 using namespace plugfs;
 using namespace plugfs::storage;
-using namespace plugfs::storage::test;
+using plugfs::test::InProcessDevice;
 
 namespace {
 

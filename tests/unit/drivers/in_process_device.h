@@ -10,12 +10,14 @@
 #include <plugfs/usb.h>
 
 #include <deque>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-namespace plugfs::storage::test {
+namespace plugfs::test {
 
 class InProcessDevice : public usb::Device {
   public:
@@ -24,6 +26,13 @@ class InProcessDevice : public usb::Device {
 
     // What was asked for beside transfers, in order: "control fe", "clear_halt 81", "reset", "claim", ...
     std::vector<std::string> asked;
+    // OUT transfers are not taken from now on.
+    bool deaf = false;
+    // The end of what is sent is seen by a packet that is not full, so a transfer that fills its last one asks for an
+    // empty one behind it; pieces before the last are larger than a packet.
+    bool ends_by_short_packets = false;
+    // Shown what goes out before the device gets it.
+    std::function<void(std::span<const std::byte>)> watch_out;
     // The `number`th call of a function that can fail, 1 being the next, fails with `code`, without having done
     // anything. ENODEV: so do all after it.
     void fail_call(std::size_t number, int code);
@@ -75,4 +84,4 @@ class InProcessDevice : public usb::Device {
     bool gone_ = false;
 };
 
-}  // namespace plugfs::storage::test
+}  // namespace plugfs::test

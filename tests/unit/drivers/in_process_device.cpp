@@ -1,11 +1,11 @@
-#include "in_process_device.h"
+#include "drivers/in_process_device.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <sstream>
 
-namespace plugfs::storage::test {
+namespace plugfs::test {
 
 namespace {
 
@@ -35,7 +35,14 @@ class InProcessDevice::BusTransfer : public usb::Transfer {
         REQUIRE(stream > 0);
         return start(length, stream);
     }
-    Result<void> submit(std::size_t length, bool /*zero_length_packet*/) override { return start(length, 0); }
+    Result<void> submit(std::size_t length, bool zero_length_packet) override {
+        if (device_.ends_by_short_packets && (endpoint_ & 0x80U) == 0) {
+            const std::size_t packet = device_.packet_size(endpoint_);
+            const bool fills = length % packet == 0;
+            REQUIRE((zero_length_packet ? fills : (!fills || length > packet)));
+        }
+        return start(length, 0);
+    }
     Result<void> start(std::size_t length, std::uint16_t stream) {
         REQUIRE_FALSE(waiting_);
         stream_ = stream;
@@ -152,9 +159,16 @@ std::size_t InProcessDevice::packet_size(std::uint8_t endpoint) const {
 
 Result<void> InProcessDevice::send(BusTransfer& transfer) {
     const auto bytes = std::span<const std::byte>(transfer.buffer_).first(transfer.length_);
+    if (deaf) {
+        transfer.waiting_ = true;
+        return {};
+    }
     if (halted_.count(transfer.endpoint_) != 0) {
         transfer.error_ = EPIPE;
         return {};
+    }
+    if (watch_out) {
+        watch_out(bytes);
     }
     const bool taken = transfer.stream_ == 0 ? device_.out(transfer.endpoint_, bytes)
                                              : device_.out_on_stream(transfer.endpoint_, transfer.stream_, bytes);
@@ -304,4 +318,4 @@ Result<void> InProcessDevice::reset(Deadline /*deadline*/) {
     return {};
 }
 
-}  // namespace plugfs::storage::test
+}  // namespace plugfs::test
