@@ -11,34 +11,8 @@ copies() {
             image "$work/image" 300M $kind
             stick one --image "$work/image" --transport $transport --volatile-cache
             serve
-            wait_for 20 test -d "$root" || not_ok "$kind, $transport: the volume has its label as its name"
-            check "$kind, $transport: cp -r" cp -r "$work/tree" "$root/tree"
-            drop
-            check "$kind, $transport: it is the same" diff -r "$work/tree" "$root/tree"
-            check "$kind, $transport: rsync -a, and a second time there is nothing to do" \
-                sh -c "rsync -a --modify-window=2 '$work/tree/' '$root/copy/' && test -z \"\$(rsync -ain --modify-window=2 '$work/tree/' '$root/copy/' | grep '^>f')\""
-            drop
-            check "$kind, $transport: rsync back" sh -c "rsync -a '$root/copy/' '$work/back/' && diff -r '$work/tree' '$work/back'; status=\$?; rm -rf '$work/back'; exit \$status"
-            check "$kind, $transport: mv, rm -r" sh -c "mv '$root/copy' '$root/moved' && rm -r '$root/moved' && test ! -e '$root/copy'"
-            check "$kind, $transport: df" sh -c "test \$(df --output=size -B 1M '$root' | tail -n 1) -gt 250"
-            check "$kind, $transport: eject" eject
-            check "$kind, $transport: its folder is empty, and state says so" sh -c "test -z \"\$(ls '$mnt/Stick')\" && grep -q 'safe to unplug' '$mnt/.control/Stick/state'"
-            check "$kind, $transport: nothing is only in the stick's cache" sh -c "! cmp -s /dev/null '$work/image'"
-            check "$kind, $transport: fsck" judge "$work/image" $kind
-            check "$kind, $transport: restart" sh -c "echo 1 >'$mnt/.control/Stick/restart'"
-            running Stick
-            check "$kind, $transport: it was loaded again" wait_for 20 test -d "$root/tree"
-            drop
-            check "$kind, $transport: all is there" diff -r "$work/tree" "$root/tree"
-
-            before=$(restarts)
-            killer &
-            killer=$!
-            check "$kind, $transport: cp -r of 500 files, the driver killed every 200 ms" cp -r "$work/many" "$root/many"
-            kill "$killer"
-            wait "$killer" 2>/dev/null
-            running Stick
-            check "$kind, $transport: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt "$before"
+            round_trip "$kind, $transport" $kind --modify-window=2
+            check_with_killer "$kind, $transport: cp -r of 500 files" 0.2 cp -r "$work/many" "$root/many"
             drop
             check "$kind, $transport: the copy is exact" diff -r "$work/many" "$root/many"
             eject
@@ -56,17 +30,10 @@ random() {
         wait_for 20 test -d "$root"
         mkdir "$root/random" "$root/calm"
         check "$kind: random operations against a model" timeout 200 "$built/checker/random-operations" "$root/calm" "${PLUGFS_OPERATIONS:-3000}" 3
-        before=$(restarts)
         : >"$work/progress"
-        killer &
-        killer=$!
-        check "$kind: random operations, the driver killed every 200 ms" \
+        check_with_killer "$kind: random operations" 0.05 \
             timeout 280 "$built/checker/random-operations" --progress "$work/progress" "$root/random" "${PLUGFS_OPERATIONS:-1500}" "${PLUGFS_SEED:-5}"
-        kill "$killer"
-        wait "$killer" 2>/dev/null
         rm "$work/progress"
-        check "$kind: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt "$before"
-        running Stick
         eject
         check "$kind: fsck" judge "$work/image" $kind
         done_with

@@ -64,6 +64,42 @@ killer() {
         ! state_is Stick running || kill -KILL "$(pid)" 2>/dev/null
     done
 }
+# check_with_killer NAME SECONDS COMMAND...: as check, the driver killed so often meanwhile
+check_with_killer() {
+    with_killer=$1 kill_every=$2
+    shift 2
+    before=$(restarts)
+    killer "$kill_every" &
+    killer=$!
+    check "$with_killer, the driver killed every $kill_every s" "$@"
+    kill "$killer"
+    wait "$killer" 2>/dev/null
+    running Stick
+    check "$with_killer: it was killed ($(($(restarts) - before)) times)" test "$(restarts)" -gt "$before"
+}
+# round_trip NAME KIND [RSYNC OPTIONS]: what copy programs do on the stick "one", which is ejected then, judged, and loaded again
+round_trip() {
+    trip=$1 trip_kind=$2
+    shift 2
+    wait_for 20 test -d "$root" || not_ok "$trip: the volume has its label as its name"
+    check "$trip: cp -r" cp -r "$work/tree" "$root/tree"
+    drop
+    check "$trip: it is the same" diff -r "$work/tree" "$root/tree"
+    check "$trip: rsync -a, and a second time there is nothing to do" \
+        sh -c "rsync -a $* '$work/tree/' '$root/copy/' && test -z \"\$(rsync -ain $* '$work/tree/' '$root/copy/' | grep '^>f')\""
+    drop
+    check "$trip: rsync back" sh -c "rsync -a '$root/copy/' '$work/back/' && diff -r '$work/tree' '$work/back'; status=\$?; rm -rf '$work/back'; exit \$status"
+    check "$trip: mv, rm -r" sh -c "mv '$root/copy' '$root/moved' && rm -r '$root/moved' && test ! -e '$root/copy'"
+    check "$trip: df" sh -c "test \$(df --output=size -B 1M '$root' | tail -n 1) -gt 250"
+    check "$trip: eject" eject
+    check "$trip: its folder is empty, and state says so" sh -c "test -z \"\$(ls '$mnt/Stick')\" && grep -q 'safe to unplug' '$mnt/.control/Stick/state'"
+    check "$trip: fsck" judge "$work/image" "$trip_kind"
+    check "$trip: restart" sh -c "echo 1 >'$mnt/.control/Stick/restart'"
+    running Stick
+    check "$trip: it was loaded again" wait_for 20 test -d "$root/tree"
+    drop
+    check "$trip: all is there" diff -r "$work/tree" "$root/tree"
+}
 root=$mnt/Stick/storage/STICK
 
 mkdir -p "$work/tree/one/two/three" "$work/tree/empty" "$work/many"
