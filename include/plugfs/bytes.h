@@ -7,10 +7,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
 namespace plugfs {
+
+// Copies all of `from` to the beginning of `to`, which must be at least as long and may not overlap with it. For what
+// is long: a range algorithm copies spans byte by byte with some compilers.
+inline void copy_bytes(std::span<const std::byte> from, std::span<std::byte> to) {
+    if (!from.empty()) {
+        std::memcpy(to.data(), from.data(), from.size());
+    }
+}
 
 class ByteReader {
   public:

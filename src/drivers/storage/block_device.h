@@ -36,14 +36,22 @@ class BlockDevice {
     [[nodiscard]] virtual Result<void> read(std::uint64_t offset, std::span<std::byte> out, Use use) = 0;
     // Writes all of `bytes`, at any offset and of any length; a later read sees them at once. EROFS, and as above.
     [[nodiscard]] virtual Result<void> write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) = 0;
-    // As write(), and reaches the medium after all that write() has been called for before; what is written later need
-    // not wait for it, but for the next order(). So what grows bit by bit is on the medium once: what it has been
-    // filled with, then the last entry that says how much that is. write() to a block that has been written so begins
-    // with an order() of its own.
-    [[nodiscard]] virtual Result<void> write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
-        order();
+    // What is of a higher rank reaches the medium after all of a lower one that has been written before; what is
+    // written later need not wait for it, but for the next order(). So what grows bit by bit is on the medium once:
+    // what it has been filled with, then what leads there (the link of a chain), then the last entry that says how much
+    // that is.
+    enum class Rank : std::uint8_t { content, link, entry };
+    // As write(), which is of rank `content`. A block that has been written in a higher rank begins with an order() of
+    // its own.
+    [[nodiscard]] virtual Result<void> write_ranked(std::uint64_t offset, std::span<const std::byte> bytes, Use use,
+                                                    Rank rank) {
+        if (rank != Rank::content) {
+            order();
+        }
         PLUGFS_TRY(write(offset, bytes, use));
-        order();
+        if (rank != Rank::content) {
+            order();
+        }
         return {};
     }
     // What is written from now on reaches the medium after everything that was written before.

@@ -16,7 +16,7 @@ constexpr std::size_t kept_read = std::size_t{256} << 10U;
 constexpr std::uint64_t most_pages_ahead = 16;
 constexpr unsigned failure_limit = 3;
 // Blocks that are written after the others of an epoch.
-constexpr std::size_t after_limit = 4096;
+constexpr std::size_t ranked_limit = 4096;
 constexpr std::chrono::milliseconds failure_pause{500};
 
 std::uint64_t hash_text(const std::string& text, std::uint64_t seed) {
@@ -205,14 +205,10 @@ Result<std::span<const std::byte>> BlockCache::whole_blocks(std::uint64_t offset
 }
 
 Result<void> BlockCache::write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
-    return put(offset, bytes, use, Order::any);
+    return write_ranked(offset, bytes, use, Rank::content);
 }
 
-Result<void> BlockCache::write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
-    return put(offset, bytes, use, Order::after);
-}
-
-Result<void> BlockCache::put(std::uint64_t offset, std::span<const std::byte> bytes, Use use, Order order) {
+Result<void> BlockCache::write_ranked(std::uint64_t offset, std::span<const std::byte> bytes, Use use, Rank rank) {
     PLUGFS_TRY(check_range(offset, bytes.size(), "write"));
     if (!writable()) {
         return failure_ ? fail(EROFS, "write", "not any more: " + failure_->text())
@@ -224,7 +220,7 @@ Result<void> BlockCache::put(std::uint64_t offset, std::span<const std::byte> by
     while (!bytes.empty()) {
         const std::size_t length = std::min(bytes.size(), piece - (offset % block_size));
         PLUGFS_ASSIGN(const auto blocks, whole_blocks(offset, bytes.first(length)));
-        PLUGFS_TRY(append(offset / block_size, blocks, use, order));
+        PLUGFS_TRY(append(offset / block_size, blocks, use, rank));
         bytes = bytes.subspan(length);
         offset += length;
     }
@@ -232,27 +228,31 @@ Result<void> BlockCache::put(std::uint64_t offset, std::span<const std::byte> by
 }
 
 // Before a record of these blocks.
-void BlockCache::note_order(std::uint64_t block, std::uint64_t count, Order order) {
-    if (order == Order::any) {
-        const auto found = after_.lower_bound(block);
-        if (found != after_.end() && *found < block + count) {
-            this->order();
+void BlockCache::note_rank(std::uint64_t block, std::uint64_t count, Rank rank) {
+    for (auto at = ranked_.lower_bound(block); at != ranked_.end() && at->first < block + count; ++at) {
+        if (at->second > rank) {
+            order();
+            break;
         }
+    }
+    if (rank == Rank::content) {
         return;
     }
-    if (after_.size() >= after_limit) {
-        this->order();
+    if (ranked_.size() >= ranked_limit) {
+        order();
     }
     for (std::uint64_t i = 0; i < count; ++i) {
-        after_.insert(block + i);
+        ranked_[block + i] = rank;
     }
 }
 
-Result<void> BlockCache::append(std::uint64_t block, std::span<const std::byte> bytes, Use use, Order order) {
+Result<void> BlockCache::append(std::uint64_t block, std::span<const std::byte> bytes, Use use, Rank rank) {
     PLUGFS_TRY(make_room(bytes.size()));
-    note_order(block, bytes.size() / medium_.block_size, order);
-    const auto& record =
-        order == Order::any ? log_->append(epoch_, block, bytes) : log_->append_after(epoch_, block, bytes);
+    note_rank(block, bytes.size() / medium_.block_size, rank);
+    const auto& record = log_->append(epoch_, block, bytes,
+                                      rank == Rank::entry  ? DirtyLog::Kind::write_entry
+                                      : rank == Rank::link ? DirtyLog::Kind::write_link
+                                                           : DirtyLog::Kind::write);
     ordered_ = false;
     dirty_.put({record.block, record.count, record.bytes, record.sequence});
     const std::uint64_t offset = block * medium_.block_size;
@@ -288,7 +288,7 @@ void BlockCache::order() {
     if (!ordered_) {
         ++epoch_;
         ordered_ = true;
-        after_.clear();
+        ranked_.clear();
     }
 }
 

@@ -18,9 +18,9 @@
 #include <plugfs/deadline.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -48,7 +48,8 @@ class BlockCache : public BlockDevice {
     // Besides the errors of BlockDevice EFBIG: what has been written since the last commit() is more than the log can
     // hold.
     [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
-    [[nodiscard]] Result<void> write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
+    [[nodiscard]] Result<void> write_ranked(std::uint64_t offset, std::span<const std::byte> bytes, Use use,
+                                            Rank rank) override;
     void order() override;
     [[nodiscard]] Result<void> commit() override;
     [[nodiscard]] Result<void> flush() override;
@@ -77,10 +78,8 @@ class BlockCache : public BlockDevice {
     Result<void> read_blocks(std::uint64_t block, std::span<std::byte> out);
     // A write as whole blocks; what of them is not written is read.
     Result<std::span<const std::byte>> whole_blocks(std::uint64_t offset, std::span<const std::byte> bytes);
-    enum class Order : std::uint8_t { any, after };
-    Result<void> put(std::uint64_t offset, std::span<const std::byte> bytes, Use use, Order order);
-    Result<void> append(std::uint64_t block, std::span<const std::byte> bytes, Use use, Order order);
-    void note_order(std::uint64_t block, std::uint64_t count, Order order);
+    Result<void> append(std::uint64_t block, std::span<const std::byte> bytes, Use use, Rank rank);
+    void note_rank(std::uint64_t block, std::uint64_t count, Rank rank);
     Result<void> make_room(std::size_t bytes);
     void begin_draining();
     // Counts failures in a row.
@@ -96,10 +95,10 @@ class BlockCache : public BlockDevice {
     std::vector<std::byte> scratch_;
     std::vector<std::byte> edge_;
     std::uint64_t epoch_ = 1;
-    bool ordered_ = true;            // nothing has been written in this epoch
-    std::set<std::uint64_t> after_;  // blocks that were, by write_after()
-    std::uint64_t next_page_ = 0;    // where metadata that is read in sequence would go on
-    std::uint64_t pages_ahead_ = 1;  // how many pages are read then
+    bool ordered_ = true;                   // nothing has been written in this epoch
+    std::map<std::uint64_t, Rank> ranked_;  // blocks that were, in a higher rank than content: the highest
+    std::uint64_t next_page_ = 0;           // where metadata that is read in sequence would go on
+    std::uint64_t pages_ahead_ = 1;         // how many pages are read then
     std::optional<Deadline::Clock::time_point> dirty_since_;
     // tend() goes on until everything up to that record is on the medium.
     std::optional<std::uint64_t> draining_to_;

@@ -7,7 +7,7 @@ namespace plugfs::storage {
 
 namespace {
 
-constexpr std::uint64_t log_magic = 0x31474f4c59545244;     // "DRTYLOG1"
+constexpr std::uint64_t log_magic = 0x32474f4c59545244;     // "DRTYLOG2"
 constexpr std::uint64_t record_magic = 0x44524f4345523a44;  // "D:RECORD"
 // No log has ever come so far.
 constexpr std::uint64_t position_limit = std::uint64_t{1} << 62U;
@@ -25,24 +25,27 @@ constexpr std::size_t aligned(std::size_t length) {
 }  // namespace
 
 std::uint64_t checksum64(std::span<const std::byte> bytes, std::uint64_t seed) {
-    // Four lanes, so that the multiplications need not wait for each other.
-    std::array<std::uint64_t, 4> lanes = {seed + 1, seed + 2, seed + 3, seed + 4};
+    // Sums, and sums of sums, which tell what has changed places; in four lanes, so that they need not wait for each
+    // other.
+    std::array<std::uint64_t, 4> sums = {seed + 1, seed + 2, seed + 3, seed + 4};
+    std::array<std::uint64_t, 4> weighted{};
     const std::uint64_t length = bytes.size();
-    while (bytes.size() >= sizeof lanes) {
+    while (bytes.size() >= sizeof sums) {
         std::array<std::uint64_t, 4> words;
         std::memcpy(words.data(), bytes.data(), sizeof words);
-        for (std::size_t i = 0; i < lanes.size(); ++i) {
-            lanes[i] = mix(lanes[i], words[i]);
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+            sums[i] += words[i];
+            weighted[i] += sums[i];
         }
-        bytes = bytes.subspan(sizeof lanes);
+        bytes = bytes.subspan(sizeof sums);
     }
     std::array<std::uint64_t, 4> rest{};
     if (!bytes.empty()) {
         std::memcpy(rest.data(), bytes.data(), bytes.size());
     }
     std::uint64_t hash = length;
-    for (std::size_t i = 0; i < lanes.size(); ++i) {
-        hash = mix(hash, mix(lanes[i], rest[i]));
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+        hash = mix(mix(mix(hash, sums[i]), weighted[i]), rest[i]);
     }
     return hash;
 }
@@ -79,7 +82,7 @@ struct DirtyLog::RecordHeader {
 namespace {
 
 bool writes(DirtyLog::Kind kind) {
-    return kind == DirtyLog::Kind::write || kind == DirtyLog::Kind::write_after;
+    return kind == DirtyLog::Kind::write || kind == DirtyLog::Kind::write_link || kind == DirtyLog::Kind::write_entry;
 }
 
 }  // namespace
@@ -256,13 +259,9 @@ const DirtyLog::Record& DirtyLog::add(Kind kind, std::uint64_t epoch, std::uint6
     return records_.back();
 }
 
-const DirtyLog::Record& DirtyLog::append(std::uint64_t epoch, std::uint64_t block, std::span<const std::byte> bytes) {
-    return add(Kind::write, epoch, block, bytes.size() / medium_.block_size, bytes);
-}
-
-const DirtyLog::Record& DirtyLog::append_after(std::uint64_t epoch, std::uint64_t block,
-                                               std::span<const std::byte> bytes) {
-    return add(Kind::write_after, epoch, block, bytes.size() / medium_.block_size, bytes);
+const DirtyLog::Record& DirtyLog::append(std::uint64_t epoch, std::uint64_t block, std::span<const std::byte> bytes,
+                                         Kind kind) {
+    return add(kind, epoch, block, bytes.size() / medium_.block_size, bytes);
 }
 
 const DirtyLog::Record& DirtyLog::append_discard(std::uint64_t epoch, std::uint64_t block, std::uint64_t count) {

@@ -32,8 +32,8 @@ namespace plugfs::storage {
 
 class DirtyLog {
   public:
-    // `write_after`: behind all writes of its epoch that come before it.
-    enum class Kind : std::uint32_t { write = 1, discard = 2, commit = 3, filler = 4, write_after = 5 };
+    // A write_link is behind all writes of its epoch that come before it, a write_entry behind those, too.
+    enum class Kind : std::uint32_t { write = 1, discard = 2, commit = 3, filler = 4, write_entry = 5, write_link = 6 };
 
     // A write or a discard.
     struct Record {
@@ -70,8 +70,8 @@ class DirtyLog {
     // Whether a record of so many bytes fits now, and the end of its transaction behind it.
     [[nodiscard]] bool fits(std::size_t bytes) const;
     // Adds a record, which must fit. `bytes`: whole blocks, at most record_limit; they are copied.
-    const Record& append(std::uint64_t epoch, std::uint64_t block, std::span<const std::byte> bytes);
-    const Record& append_after(std::uint64_t epoch, std::uint64_t block, std::span<const std::byte> bytes);
+    const Record& append(std::uint64_t epoch, std::uint64_t block, std::span<const std::byte> bytes,
+                         Kind kind = Kind::write);
     const Record& append_discard(std::uint64_t epoch, std::uint64_t block, std::uint64_t count);
     // What was added since the last time takes effect together.
     void commit();

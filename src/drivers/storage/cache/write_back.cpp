@@ -11,7 +11,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Records taken together at most.
-constexpr std::size_t batch_bytes = std::size_t{8} << 20U;
+constexpr std::size_t batch_bytes = std::size_t{16} << 20U;
 constexpr std::size_t batch_records = 16384;
 // A piece as long as this goes alone, as it lies in memory; shorter ones are copied together.
 constexpr std::size_t large_piece = std::size_t{512} << 10U;
@@ -65,21 +65,26 @@ Result<void> WriteBack::finish() {
 void WriteBack::plan() {
     const auto& records = log_.records();
     const std::uint64_t epoch = records[written_].epoch;
-    ExtentMap newest(medium_.block_size);
-    ExtentMap after(medium_.block_size);
+    ExtentMap content(medium_.block_size);
+    ExtentMap links(medium_.block_size);
+    ExtentMap entries(medium_.block_size);
     std::size_t bytes = 0;
     planned_ = written_;
     while (planned_ < log_.committed_count() && records[planned_].epoch == epoch && bytes < batch_bytes &&
            planned_ - written_ < batch_records) {
         const auto& record = records[planned_++];
-        auto& pieces = record.kind == DirtyLog::Kind::write_after ? after : newest;
+        auto& pieces = record.kind == DirtyLog::Kind::write_entry  ? entries
+                       : record.kind == DirtyLog::Kind::write_link ? links
+                                                                   : content;
         pieces.put({record.block, record.count, record.bytes, record.sequence});
         bytes += record.bytes != nullptr ? record.count * medium_.block_size : 0;
     }
-    add_pieces(newest);
-    if (!after.empty()) {
-        transfers_.emplace_back();
-        add_pieces(after);
+    add_pieces(content);
+    for (const auto* pieces : {&links, &entries}) {
+        if (!pieces->empty()) {
+            transfers_.emplace_back();
+            add_pieces(*pieces);
+        }
     }
 }
 

@@ -141,9 +141,11 @@ Result<void> ClusterHeap::append_chain(const Content& content, const End& end, s
         if (!together) {
             PLUGFS_TRY(allocator_->write_out());
             PLUGFS_TRY(table_.write_out());
-            device_.order();
         }
         PLUGFS_TRY(table_.set(tail, runs.front().first));
+        if (!together) {
+            PLUGFS_TRY(table_.write_out(BlockDevice::Rank::link));
+        }
         chains_.appended(content.first_cluster, end.length, runs);
     } else {
         chains_.cut(runs.front().first, 0);

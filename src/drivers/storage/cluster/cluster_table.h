@@ -48,7 +48,9 @@ class ClusterTable {
     // Whether the entry may reach the medium half: one of FAT12 that lies in two sectors.
     [[nodiscard]] bool torn(std::uint32_t cluster) const;
 
-    [[nodiscard]] Result<void> write_out() { return region_.write_out(); }
+    [[nodiscard]] Result<void> write_out(BlockDevice::Rank rank = BlockDevice::Rank::content) {
+        return region_.write_out(rank);
+    }
     void forget() { region_.forget(); }
 
   private:

@@ -137,14 +137,13 @@ Entry ClusterVolume::entry(const Node& node) {
     return out;
 }
 
-Result<void> ClusterVolume::store(Node& node, Order order) {
+Result<void> ClusterVolume::store(Node& node, BlockDevice::Rank rank) {
     const Slots before = node.raw;
     const Slots changed = format_->update(node);
     if (before.size() >= changed.size() && std::equal(changed.begin(), changed.end(), before.begin())) {
         return {};
     }
-    return order == Order::after ? slots_->write_after(*node.folder, node.slot, changed)
-                                 : slots_->write(*node.folder, node.slot, changed);
+    return slots_->write(*node.folder, node.slot, changed, rank);
 }
 
 Result<Space> ClusterVolume::space() {
@@ -233,7 +232,7 @@ Result<Entry> ClusterVolume::set_modified(Key key, std::int64_t seconds) {
         PLUGFS_ASSIGN(Node found, node(key, true));
         PLUGFS_TRY(begin_adding());
         found.modified = seconds;
-        PLUGFS_TRY(store(found, Order::after));
+        PLUGFS_TRY(store(found, BlockDevice::Rank::entry));
         PLUGFS_ASSIGN(const Node stored, node(key, true));  // as it could be kept
         return entry(stored);
     }());

@@ -54,7 +54,7 @@ class ClusterVolume : public Volume {
     // cluster_volume.cpp: what every operation needs.
     Error failed(const Error& error);  // of an operation that changes something
     // Each operation calls one of them before its first write: begin_adding() what makes things and fills them, whose
-    // entries are written after what they are of (BlockDevice::write_after()), and need not wait for one another;
+    // entries are written after what they are of (BlockDevice::write_ranked()), and need not wait for one another;
     // begin() everything else.
     [[nodiscard]] Result<void> begin();
     [[nodiscard]] Result<void> begin_adding();
@@ -65,8 +65,7 @@ class ClusterVolume : public Volume {
     [[nodiscard]] Result<Node> file_to_change(Key key);
     [[nodiscard]] static Entry entry(const Node& node);
     [[nodiscard]] std::int64_t now() const;
-    enum class Order : std::uint8_t { any, after };
-    [[nodiscard]] Result<void> store(Node& node, Order order);
+    [[nodiscard]] Result<void> store(Node& node, BlockDevice::Rank rank);
 
     // cluster_volume_names.cpp: making and removing.
     [[nodiscard]] Result<Entry> do_create(Key folder, const std::string& name, Kind kind);

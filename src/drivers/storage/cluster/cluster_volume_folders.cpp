@@ -128,7 +128,7 @@ Result<void> ClusterVolume::grow(Folder& folder) {
         own.content = content;
         own.size = std::uint64_t{content.clusters.value_or(0)} * heap_->layout().cluster_size;
         own.valid = own.size;
-        PLUGFS_TRY(store(own, Order::any));
+        PLUGFS_TRY(store(own, BlockDevice::Rank::content));
         device_.order();
     }
     folder.content = content;

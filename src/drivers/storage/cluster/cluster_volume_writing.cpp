@@ -72,7 +72,7 @@ Result<void> ClusterVolume::put(Node& node, std::uint64_t offset, std::span<cons
     node.size = std::max(node.size, end);
     node.valid = std::max(node.valid, end);
     node.modified = now();
-    return store(node, Order::after);
+    return store(node, BlockDevice::Rank::entry);
 }
 
 // Zeroes up to `size`, in steps that are complete in themselves.
@@ -84,7 +84,7 @@ Result<void> ClusterVolume::fill(Node& node, std::uint64_t size) {
         node.valid = to;
         node.size = std::max(node.size, to);
         node.modified = now();
-        PLUGFS_TRY(store(node, Order::after));
+        PLUGFS_TRY(store(node, BlockDevice::Rank::entry));
         if (node.valid < size) {
             PLUGFS_TRY(device_.commit());
         }
@@ -109,7 +109,7 @@ Result<void> ClusterVolume::do_resize(Key key, std::uint64_t size) {
         PLUGFS_TRY(lengthen(file, size));
         file.size = size;
         file.modified = now();
-        return store(file, Order::after);
+        return store(file, BlockDevice::Rank::entry);
     }
     const std::uint64_t old_size = file.size;
     auto filled = fill(file, size);
@@ -132,7 +132,7 @@ Result<void> ClusterVolume::shorten(Node& node, std::uint64_t size) {
     } else if (node.content.clusters) {
         node.content.clusters = keep;
     }
-    PLUGFS_TRY(store(node, Order::any));
+    PLUGFS_TRY(store(node, BlockDevice::Rank::content));
     device_.order();
     return heap_->cut(old, keep, runs);
 }

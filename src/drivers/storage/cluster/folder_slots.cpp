@@ -48,20 +48,12 @@ Result<void> FolderSlots::read(const Folder& folder, std::uint32_t first, std::s
     return {};
 }
 
-Result<void> FolderSlots::write(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots) {
-    return write_by(&BlockDevice::write, folder, first, slots);
-}
-
-Result<void> FolderSlots::write_after(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots) {
-    return write_by(&BlockDevice::write_after, folder, first, slots);
-}
-
-Result<void> FolderSlots::write_by(Write how, const Folder& folder, std::uint32_t first,
-                                   std::span<const std::byte> slots) {
+Result<void> FolderSlots::write(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots,
+                                BlockDevice::Rank rank) {
     while (!slots.empty()) {
         PLUGFS_ASSIGN(const auto at, place(folder, first));
         const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(slots.size(), at.length));
-        PLUGFS_TRY((device_.*how)(at.offset, slots.first(length), BlockDevice::Use::metadata));
+        PLUGFS_TRY(device_.write_ranked(at.offset, slots.first(length), BlockDevice::Use::metadata, rank));
         slots = slots.subspan(length);
         first += static_cast<std::uint32_t>(length / slot_size);
     }
@@ -75,13 +67,13 @@ Result<void> FolderSlots::write_last(const Folder& folder, std::uint32_t first, 
         PLUGFS_TRY(write_others(folder, first, slots, last));
         device_.order();
     }
-    return write_unit(&BlockDevice::write_after, folder, first, slots, last);
+    return write_unit(BlockDevice::Rank::entry, folder, first, slots, last);
 }
 
 Result<void> FolderSlots::write_ahead(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots,
                                       std::uint32_t ahead) {
     const auto end = first + static_cast<std::uint32_t>(slots.size() / slot_size);
-    PLUGFS_TRY(write_unit(&BlockDevice::write, folder, first, slots, ahead));
+    PLUGFS_TRY(write_unit(BlockDevice::Rank::content, folder, first, slots, ahead));
     if (together(first, end - 1)) {
         return {};
     }
@@ -90,12 +82,12 @@ Result<void> FolderSlots::write_ahead(const Folder& folder, std::uint32_t first,
 }
 
 // Of the slots, those that lie in the unit of slot `of`.
-Result<void> FolderSlots::write_unit(Write how, const Folder& folder, std::uint32_t first,
+Result<void> FolderSlots::write_unit(BlockDevice::Rank rank, const Folder& folder, std::uint32_t first,
                                      std::span<const std::byte> slots, std::uint32_t of) {
     const auto end = first + static_cast<std::uint32_t>(slots.size() / slot_size);
     const std::uint32_t from = std::max(first, of - of % per_unit_);
     const std::uint32_t to = std::min(end, of - of % per_unit_ + per_unit_);
-    return write_by(how, folder, from, slots.subspan((from - first) * slot_size, (to - from) * slot_size));
+    return write(folder, from, slots.subspan((from - first) * slot_size, (to - from) * slot_size), rank);
 }
 
 Result<void> FolderSlots::write_others(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots,
@@ -103,7 +95,7 @@ Result<void> FolderSlots::write_others(const Folder& folder, std::uint32_t first
     const auto end = first + static_cast<std::uint32_t>(slots.size() / slot_size);
     for (std::uint32_t slot = first; slot < end; slot = slot - slot % per_unit_ + per_unit_) {
         if (!together(slot, but)) {
-            PLUGFS_TRY(write_unit(&BlockDevice::write, folder, first, slots, slot));
+            PLUGFS_TRY(write_unit(BlockDevice::Rank::content, folder, first, slots, slot));
         }
     }
     return {};

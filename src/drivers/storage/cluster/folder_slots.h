@@ -21,10 +21,9 @@ class FolderSlots {
 
     // Whole slots. EUCLEAN: past the end of the folder.
     [[nodiscard]] Result<void> read(const Folder& folder, std::uint32_t first, std::span<std::byte> out);
-    [[nodiscard]] Result<void> write(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots);
-    // After what has been written before (BlockDevice::write_after()).
-    [[nodiscard]] Result<void> write_after(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots);
-    // The same, and the unit of slot `last` reaches the medium after the others.
+    [[nodiscard]] Result<void> write(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots,
+                                     BlockDevice::Rank rank = BlockDevice::Rank::content);
+    // As entries, and the unit of slot `last` reaches the medium after the others.
     [[nodiscard]] Result<void> write_last(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots,
                                           std::uint32_t last);
     // So that the unit of slot `ahead` reaches it before the others.
@@ -43,10 +42,7 @@ class FolderSlots {
     [[nodiscard]] Result<ClusterHeap::Place> place(const Folder& folder, std::uint32_t slot);
     [[nodiscard]] Result<void> write_others(const Folder& folder, std::uint32_t first, std::span<const std::byte> slots,
                                             std::uint32_t but);
-    using Write = Result<void> (BlockDevice::*)(std::uint64_t, std::span<const std::byte>, BlockDevice::Use);
-    [[nodiscard]] Result<void> write_by(Write how, const Folder& folder, std::uint32_t first,
-                                        std::span<const std::byte> slots);
-    [[nodiscard]] Result<void> write_unit(Write how, const Folder& folder, std::uint32_t first,
+    [[nodiscard]] Result<void> write_unit(BlockDevice::Rank rank, const Folder& folder, std::uint32_t first,
                                           std::span<const std::byte> slots, std::uint32_t of);
 
     BlockDevice& device_;

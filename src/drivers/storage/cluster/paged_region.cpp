@@ -35,9 +35,9 @@ Result<void> PagedRegion::write(std::uint64_t offset, std::span<const std::byte>
     return {};
 }
 
-Result<void> PagedRegion::write_out() {
+Result<void> PagedRegion::write_out(BlockDevice::Rank rank) {
     for (auto& page : pages_) {
-        PLUGFS_TRY(write_page(page));
+        PLUGFS_TRY(write_page(page, rank));
     }
     return {};
 }
@@ -56,7 +56,7 @@ Result<PagedRegion::Page*> PagedRegion::page(std::uint64_t number) {
         if (pages_.size() == page_limit) {
             found = std::min_element(pages_.begin(), pages_.end(),
                                      [](const Page& a, const Page& b) { return a.last_used < b.last_used; });
-            PLUGFS_TRY(write_page(*found));
+            PLUGFS_TRY(write_page(*found, BlockDevice::Rank::content));
             *found = std::move(pages_.back());
             pages_.pop_back();
             recent_ = nullptr;
@@ -85,7 +85,7 @@ Result<void> PagedRegion::load(Page& page, std::uint64_t number) {
     return result;
 }
 
-Result<void> PagedRegion::write_page(Page& page) {
+Result<void> PagedRegion::write_page(Page& page, BlockDevice::Rank rank) {
     const auto changed = [&](std::size_t i) { return i < 64 && ((page.changed >> i) & 1U) != 0; };
     for (std::size_t i = 0; i < 64; ++i) {
         if (!changed(i)) {
@@ -99,7 +99,8 @@ Result<void> PagedRegion::write_page(Page& page) {
         const std::size_t to = std::min(end * unit, page.bytes.size());
         const auto part = std::span<const std::byte>(page.bytes).subspan(from, to - from);
         for (const auto copy : copies_) {
-            PLUGFS_TRY(device_.write(copy + page.number * page_size + from, part, BlockDevice::Use::metadata));
+            PLUGFS_TRY(
+                device_.write_ranked(copy + page.number * page_size + from, part, BlockDevice::Use::metadata, rank));
         }
         i = end;
     }

@@ -22,7 +22,7 @@ class PagedRegion {
     [[nodiscard]] Result<std::span<const std::byte>> read(std::uint64_t offset);
     // Within the region; seen by read() at once, by the device with write_out().
     [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> bytes);
-    [[nodiscard]] Result<void> write_out();
+    [[nodiscard]] Result<void> write_out(BlockDevice::Rank rank = BlockDevice::Rank::content);
     // Forgets what has not been written out.
     void forget();
 
@@ -38,7 +38,7 @@ class PagedRegion {
 
     [[nodiscard]] Result<Page*> page(std::uint64_t number);
     [[nodiscard]] Result<void> load(Page& page, std::uint64_t number);
-    [[nodiscard]] Result<void> write_page(Page& page);
+    [[nodiscard]] Result<void> write_page(Page& page, BlockDevice::Rank rank);
 
     BlockDevice& device_;
     std::vector<std::uint64_t> copies_;

@@ -23,11 +23,11 @@ Result<void> PartitionDevice::write(std::uint64_t offset, std::span<const std::b
     return disk_.write(offset_ + offset, bytes, use);
 }
 
-Result<void> PartitionDevice::write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
+Result<void> PartitionDevice::write_ranked(std::uint64_t offset, std::span<const std::byte> bytes, Use use, Rank rank) {
     if (!within(offset, bytes.size())) {
         return fail(EINVAL, "partition", "byte " + std::to_string(offset) + " lies past its end");
     }
-    return disk_.write_after(offset_ + offset, bytes, use);
+    return disk_.write_ranked(offset_ + offset, bytes, use, rank);
 }
 
 void PartitionDevice::discard(std::uint64_t offset, std::uint64_t length) {

@@ -16,7 +16,8 @@ class PartitionDevice : public BlockDevice {
     [[nodiscard]] bool writable() const override { return disk_.writable(); }
     [[nodiscard]] Result<void> read(std::uint64_t offset, std::span<std::byte> out, Use use) override;
     [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
-    [[nodiscard]] Result<void> write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
+    [[nodiscard]] Result<void> write_ranked(std::uint64_t offset, std::span<const std::byte> bytes, Use use,
+                                            Rank rank) override;
     void order() override { disk_.order(); }
     [[nodiscard]] Result<void> commit() override { return disk_.commit(); }
     [[nodiscard]] Result<void> flush() override { return disk_.flush(); }

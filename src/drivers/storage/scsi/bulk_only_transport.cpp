@@ -2,6 +2,8 @@
 
 #include "drivers/storage/scsi/commands.h"
 
+#include <plugfs/bytes.h>
+
 #include <algorithm>
 #include <string>
 
@@ -115,7 +117,7 @@ Result<ScsiOutcome> BulkOnlyTransport::execute(std::uint8_t unit, const ScsiComm
 
 Result<void> BulkOnlyTransport::send_wrapper(std::uint8_t unit, const ScsiCommand& command, Deadline deadline) {
     const auto wrapper = command_wrapper(++tag_, unit, command);
-    std::ranges::copy(wrapper, command_->buffer().begin());
+    copy_bytes(wrapper, command_->buffer());
     PLUGFS_TRY(command_->submit(wrapper.size()));
     if (queues_) {
         PLUGFS_TRY(post_data(command));
@@ -139,7 +141,7 @@ Result<void> BulkOnlyTransport::post_data(const ScsiCommand& command) {
     }
     if (!command.out.empty()) {
         PLUGFS_TRY(grow(data_out_, pipes_.out.address, command.out.size()));
-        std::ranges::copy(command.out, data_out_->buffer().begin());
+        copy_bytes(command.out, data_out_->buffer());
         return data_out_->submit(command.out.size());
     }
     return {};
@@ -205,7 +207,7 @@ Result<ScsiOutcome> BulkOnlyTransport::finish(const ScsiCommand& command, std::s
     } else {
         PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
         if (!command.in.empty()) {  // while the device answers
-            std::ranges::copy(data_in_->buffer().first(moved), command.in.begin());
+            copy_bytes(data_in_->buffer().first(moved), command.in);
         }
         PLUGFS_ASSIGN(wrapper, read_status(asked, deadline));
     }

@@ -1,5 +1,7 @@
 #include "drivers/storage/scsi/uas_transport.h"
 
+#include <plugfs/bytes.h>
+
 #include <algorithm>
 #include <string>
 
@@ -70,7 +72,7 @@ Result<void> UasTransport::start(std::uint8_t unit, const ScsiCommand& command, 
         PLUGFS_TRY(post_data(task));
     }
     const auto bytes = command_unit(slot.tag, unit, command);
-    std::ranges::copy(bytes, slot.command->buffer().begin());
+    copy_bytes(bytes, slot.command->buffer());
     return slot.command->submit(bytes.size());
 }
 
@@ -93,7 +95,7 @@ Result<void> UasTransport::post_data(Task& task) {
         task.data_posted = true;
     } else if (!command.out.empty()) {
         PLUGFS_TRY(grow(slot.data_out, pipes_.data_out, command.out.size()));
-        std::ranges::copy(command.out, slot.data_out->buffer().begin());
+        copy_bytes(command.out, slot.data_out->buffer());
         const std::size_t length = command.out.size();
         PLUGFS_TRY(has_streams() ? slot.data_out->submit_to_stream(slot.tag, length) : slot.data_out->submit(length));
         task.data_posted = true;
@@ -207,7 +209,7 @@ Result<void> UasTransport::end_data(Task& task) {
                         " were asked for");
     }
     if (in) {
-        std::ranges::copy(transfer.buffer().first(task.moved), task.command->in.begin());
+        copy_bytes(transfer.buffer().first(task.moved), task.command->in);
     }
     return {};
 }

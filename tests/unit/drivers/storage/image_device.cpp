@@ -44,22 +44,19 @@ Result<void> ImageDevice::read(std::uint64_t offset, std::span<std::byte> out, U
     return got == static_cast<ssize_t>(out.size()) ? Result<void>() : fail(EIO, "image");
 }
 
-Result<void> ImageDevice::write(std::uint64_t offset, std::span<const std::byte> bytes, Use) {
-    const auto found = after_.lower_bound(offset / block_size_);
-    if (found != after_.end() && *found * block_size_ < offset + bytes.size()) {
-        order();
-    }
-    return put(What::write, offset, bytes);
+Result<void> ImageDevice::write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) {
+    return write_ranked(offset, bytes, use, Rank::content);
 }
 
-Result<void> ImageDevice::write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use) {
+Result<void> ImageDevice::write_ranked(std::uint64_t offset, std::span<const std::byte> bytes, Use, Rank rank) {
     for (std::uint64_t block = offset / block_size_; block * block_size_ < offset + bytes.size(); ++block) {
-        after_.insert(block);
+        if (const auto found = ranked_.find(block); found != ranked_.end() && found->second > rank) {
+            order();
+        }
+        if (rank != Rank::content) {
+            ranked_[block] = rank;
+        }
     }
-    return put(What::write_after, offset, bytes);
-}
-
-Result<void> ImageDevice::put(What what, std::uint64_t offset, std::span<const std::byte> bytes) {
     if (!writable_) {
         return fail(EROFS, "image");
     }
@@ -72,14 +69,14 @@ Result<void> ImageDevice::put(What what, std::uint64_t offset, std::span<const s
     writes_left_ -= writes_left_ == SIZE_MAX ? 0 : 1;
     ++writes_;
     if (recording_) {
-        events_.push_back({what, offset, {bytes.begin(), bytes.end()}});
+        events_.push_back({What::write, rank, offset, {bytes.begin(), bytes.end()}});
     }
     const auto put = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     return put == static_cast<ssize_t>(bytes.size()) ? Result<void>() : fail(EIO, "image");
 }
 
 void ImageDevice::order() {
-    after_.clear();
+    ranked_.clear();
     if (recording_) {
         events_.push_back({What::order});
     }
@@ -93,7 +90,7 @@ Result<void> ImageDevice::commit() {
 }
 
 Result<void> ImageDevice::flush() {
-    after_.clear();
+    ranked_.clear();
     if (recording_) {
         events_.push_back({What::flush});
     }
@@ -122,12 +119,12 @@ void ImageDevice::write_cut_image(const std::filesystem::path& to, std::size_t a
         apply(image, events_[i].offset, events_[i].bytes);
     }
     // Each block has got as far as it has.
-    const bool all_written = random() % 2 == 0;
+    const auto highest = static_cast<Rank>(random() % 3);
     std::map<std::uint64_t, bool> stopped;
-    for (const What what : {What::write, What::write_after}) {
-        for (std::size_t i = arrived; i < at && (what == What::write || all_written); ++i) {
+    for (const Rank rank : {Rank::content, Rank::link, Rank::entry}) {
+        for (std::size_t i = arrived; i < at && rank <= highest; ++i) {
             const auto& event = events_[i];
-            if (event.what != what) {
+            if (event.what != What::write || event.rank != rank) {
                 continue;
             }
             std::span<const std::byte> rest(event.bytes);
@@ -135,7 +132,7 @@ void ImageDevice::write_cut_image(const std::filesystem::path& to, std::size_t a
                 const auto count = std::min<std::size_t>(rest.size(), block_size_ - offset % block_size_);
                 bool& stop = stopped.try_emplace(offset / block_size_, random() % 2 == 0).first->second;
                 stop = stop || random() % 4 == 0;
-                if (!stop || (what == What::write && all_written)) {
+                if (!stop || rank < highest) {
                     apply(image, offset, rest.first(count));
                 }
                 offset += count;

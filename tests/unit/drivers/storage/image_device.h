@@ -5,8 +5,8 @@
 #include "drivers/storage/block_device.h"
 
 #include <filesystem>
+#include <map>
 #include <random>
-#include <set>
 #include <vector>
 
 namespace plugfs::test {
@@ -22,7 +22,8 @@ class ImageDevice : public storage::BlockDevice {
     [[nodiscard]] bool writable() const override { return writable_; }
     [[nodiscard]] Result<void> read(std::uint64_t offset, std::span<std::byte> out, Use use) override;
     [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
-    [[nodiscard]] Result<void> write_after(std::uint64_t offset, std::span<const std::byte> bytes, Use use) override;
+    [[nodiscard]] Result<void> write_ranked(std::uint64_t offset, std::span<const std::byte> bytes, Use use,
+                                            Rank rank) override;
     void order() override;
     [[nodiscard]] Result<void> commit() override;
     [[nodiscard]] Result<void> flush() override;
@@ -36,9 +37,10 @@ class ImageDevice : public storage::BlockDevice {
     [[nodiscard]] std::size_t writes() const { return writes_; }
 
     // What happened since record(), one after the other.
-    enum class What : std::uint8_t { write, write_after, order, commit, flush };
+    enum class What : std::uint8_t { write, order, commit, flush };
     struct Event {
         What what;
+        Rank rank = Rank::content;
         std::uint64_t offset = 0;
         std::vector<std::byte> bytes = {};
     };
@@ -47,15 +49,13 @@ class ImageDevice : public storage::BlockDevice {
     // The last event before number `at` that was a barrier; 0: none.
     [[nodiscard]] std::size_t barrier(std::size_t at) const;
     // The image as it was at record(), and as the medium may be when the power is cut after event number `at` at the
-    // latest: everything before the last barrier; of what came after it, all up to some event, and then any blocks, or
-    // all that was written, and any blocks of what was to be written after that.
+    // latest: everything before the last barrier; of what came after it, all up to some event, and of the rest all of
+    // the ranks below one, and any blocks of that.
     void write_cut_image(const std::filesystem::path& to, std::size_t at, std::mt19937& random) const;
     // As a successor of this process finds it after event number `at`: up to the last commit.
     void write_committed_image(const std::filesystem::path& to, std::size_t at) const;
 
   private:
-    [[nodiscard]] Result<void> put(What what, std::uint64_t offset, std::span<const std::byte> bytes);
-
     std::filesystem::path path_;
     std::uint32_t block_size_;
     std::uint64_t size_ = 0;
@@ -67,7 +67,7 @@ class ImageDevice : public storage::BlockDevice {
     std::size_t writes_ = 0;
     std::vector<std::byte> before_;
     std::vector<Event> events_;
-    std::set<std::uint64_t> after_;  // blocks that were written by write_after() since the last barrier
+    std::map<std::uint64_t, Rank> ranked_;  // blocks that were written above content since the last barrier: how
 };
 
 }  // namespace plugfs::test

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 using namespace plugfs;
@@ -172,13 +173,12 @@ class OrderModel {
 
   private:
     static constexpr std::size_t blocks = 48;
-    // What must be on the medium before it: all that was written before its epoch, and before `after` all that was
-    // written by write().
+    // What must be on the medium before it: all that was written before its epoch, and in its epoch before it in a
+    // lower rank.
     struct Version {
         std::uint64_t number = 0;
         std::uint64_t epoch = 0;  // the number of the first write in it
-        std::uint64_t after = 0;
-        bool by_write = true;
+        BlockDevice::Rank rank = BlockDevice::Rank::content;
         bool committed = true;
         bool flushed = true;
     };
@@ -228,11 +228,10 @@ class OrderModel {
         for (std::uint64_t i = 0; i < count; ++i) {
             std::memcpy(bytes.data() + (i * 512), &last_, sizeof last_);
         }
-        const bool after = stage_.number(3) == 0;
-        require(after ? stage_.cache->write_after(block * 512, bytes, data)
-                      : stage_.cache->write(block * 512, bytes, data));
+        const auto rank = static_cast<BlockDevice::Rank>(stage_.number(2) == 0 ? 0 : stage_.number(3));
+        require(stage_.cache->write_ranked(block * 512, bytes, data, rank));
         for (std::uint64_t i = 0; i < count; ++i) {
-            history_[block + i].push_back({last_, epoch_, after ? last_ : 0, !after, false, false});
+            history_[block + i].push_back({last_, epoch_, rank, false, false});
         }
     }
     // The device loses its power, and with it the process and the log go.
@@ -242,7 +241,7 @@ class OrderModel {
         forget_uncommitted();
         std::vector<std::size_t> found(blocks);
         std::uint64_t furthest = 0;
-        std::uint64_t furthest_after = 0;
+        std::array<std::uint64_t, 3> furthest_of_rank{};
         for (std::size_t block = 0; block < blocks; ++block) {
             std::uint64_t number = 0;
             std::memcpy(&number, stage_.unit.bytes.data() + (block * 512), sizeof number);
@@ -252,12 +251,15 @@ class OrderModel {
             REQUIRE(version != versions.end());  // nothing that was not committed
             found[block] = static_cast<std::size_t>(version - versions.begin());
             furthest = std::max(furthest, version->epoch);
-            furthest_after = std::max(furthest_after, version->after);
+            auto& of_rank = furthest_of_rank.at(static_cast<std::size_t>(version->rank));
+            of_rank = std::max(of_rank, version->number);
         }
         for (std::size_t block = 0; block < blocks; ++block) {
             for (std::size_t later = found[block] + 1; later < history_[block].size(); ++later) {
                 REQUIRE(history_[block][later].number >= furthest);
-                REQUIRE((history_[block][later].number >= furthest_after || !history_[block][later].by_write));
+                for (auto rank = static_cast<std::size_t>(history_[block][later].rank) + 1; rank < 3; ++rank) {
+                    REQUIRE(history_[block][later].number >= furthest_of_rank.at(rank));
+                }
                 REQUIRE_FALSE(history_[block][later].flushed);
             }
             history_[block] = {{history_[block][found[block]].number}};

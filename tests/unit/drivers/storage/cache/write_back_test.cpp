@@ -71,8 +71,9 @@ TEST_CASE("an epoch begins when the one before it is confirmed") {
 
 TEST_CASE("what comes after the others of its epoch is written once, when they are confirmed") {
     Fixture fixture;
-    const auto append_after = [&fixture](std::uint64_t block, int value) {
-        (void)fixture.log->append_after(1, block, std::vector<std::byte>(512, static_cast<std::byte>(value)));
+    const auto append_after = [&fixture](std::uint64_t block, int value,
+                                         DirtyLog::Kind kind = DirtyLog::Kind::write_entry) {
+        (void)fixture.log->append(1, block, std::vector<std::byte>(512, static_cast<std::byte>(value)), kind);
     };
     for (int i = 1; i <= 50; ++i) {
         fixture.append(1, 99 + static_cast<std::uint64_t>(i), i);
@@ -84,6 +85,16 @@ TEST_CASE("what comes after the others of its epoch is written once, when they a
     CHECK(fixture.calls == Calls{"write", "synchronize", "write", "synchronize"});
     CHECK(fixture.value(7) == 50);
     CHECK(fixture.value(149) == 50);
+    // Links come in between.
+    fixture.calls.clear();
+    append_after(7, 60);
+    append_after(9, 1, DirtyLog::Kind::write_link);
+    append_after(9, 2, DirtyLog::Kind::write_link);
+    fixture.append(1, 200, 60);
+    fixture.log->commit();
+    REQUIRE(fixture.write_back->finish().ok());
+    CHECK(fixture.calls == Calls{"write", "synchronize", "write", "synchronize", "write", "synchronize"});
+    CHECK(fixture.value(9) == 2);
     // Alone: there is nothing that it has to come after.
     fixture.calls.clear();
     append_after(7, 51);
