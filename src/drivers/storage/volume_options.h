@@ -1,8 +1,11 @@
 // How a volume is to be served.
 #pragma once
 
+#include "drivers/storage/volume_kind.h"
+
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace plugfs::storage {
 
@@ -17,6 +20,8 @@ struct VolumeOptions {
     unsigned code_page = 437;
     // Seconds since 1970-01-01 UTC; not given: the clock's.
     std::function<std::int64_t()> now = nullptr;
+    // Besides those that every build knows.
+    std::vector<VolumeKind> more_kinds = {};
 };
 
 }  // namespace plugfs::storage
