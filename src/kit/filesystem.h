@@ -73,6 +73,7 @@ class Filesystem : public DeviceEvents {
 
     // Called on the FUSE thread: what the driver wants a person to know; how an eject went.
     std::function<void(const std::string&)> on_note;
+    std::function<void(const std::string&)> on_go_on_as;
     std::function<void(const Result<void>&)> on_ejected;
 
     // Answers EINTR to the requests that were interrupted meanwhile; call it after each Session::serve().
@@ -94,6 +95,7 @@ class Filesystem : public DeviceEvents {
     void device_described(std::string json) override;
     void device_event(const std::string& json) override;
     void device_noted(const std::string& text) override;
+    void device_goes_on_as(const std::string& alternative) override;
     void device_ejected(const Result<void>& result) override;
 
   private:

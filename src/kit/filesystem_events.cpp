@@ -112,6 +112,12 @@ void Filesystem::device_described(std::string json) {
     }
 }
 
+void Filesystem::device_goes_on_as(const std::string& alternative) {
+    if (on_go_on_as) {
+        on_go_on_as(alternative);
+    }
+}
+
 void Filesystem::device_noted(const std::string& text) {
     if (on_note) {
         on_note(text);

@@ -145,6 +145,9 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     filesystem_->on_note = [this](const std::string& text) {
         (void)channel_.send({{"type", "note"}, {"text", text.substr(0, note_limit)}});
     };
+    filesystem_->on_go_on_as = [this](const std::string& alternative) {
+        (void)channel_.send({{"type", "go_on_as"}, {"name", alternative}});
+    };
     filesystem_->on_ejected = [this](const Result<void>& result) {
         if (result) {
             (void)channel_.send({{"type", "ejected"}});
@@ -163,7 +166,8 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
-                    player_from_json(start.value("player", json())), lasting ? worker::lasting_fd : -1},
+                    player_from_json(start.value("player", json())), lasting ? worker::lasting_fd : -1,
+                    start.value("alternatives", std::vector<std::string>())},
                    [this](usb::Backend& backend) -> Result<void> {
                        PLUGFS_ASSIGN(const auto more, tighten(&backend));
                        layers_.insert(layers_.end(), more.begin(), more.end());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace plugfs::storage {
@@ -22,6 +23,8 @@ struct VolumeOptions {
     std::function<std::int64_t()> now = nullptr;
     // Besides those that every build knows.
     std::vector<VolumeKind> more_kinds = {};
+    // File systems (foreign_type()) that another program of this driver serves, which is about to take over.
+    std::vector<std::string> served_elsewhere = {};
 };
 
 }  // namespace plugfs::storage
