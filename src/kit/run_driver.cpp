@@ -138,6 +138,9 @@ Result<void> Worker::set_up(const json& start, const DriverFactory& create) {
     if (start.value("hold_when_gone", false)) {
         filesystem_->hold_when_gone();
     }
+    if (start.value("went_on", false)) {
+        filesystem_->expect_more();
+    }
     node_log_.emplace(*vault_);
     operations_.emplace(*vault_);
     PLUGFS_TRY(filesystem_->restore(*node_log_, *operations_, vault_->header()));

@@ -133,6 +133,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     if (description_.player) {
         plan.start["player"] = player_to_json(*description_.player);
     }
+    plan.start["went_on"] = description_.went_on;
     for (const auto& [name, executable] : description_.alternatives) {
         if (may_go_on_as(name)) {
             plan.start["alternatives"].push_back(name);

@@ -60,7 +60,7 @@ killed() {
     : >"$work/progress"
     mkdir "$root/random"
     check "random operations, the driver killed every 200 ms" \
-        timeout 280 "$built/checker/random-operations" --progress "$work/progress" "$root/random" "${PLUGFS_OPERATIONS:-600}" "${PLUGFS_SEED:-5}"
+        timeout 280 "$built/checker/random-operations" --progress "$work/progress" "$root/random" "${PLUGFS_OPERATIONS:-1500}" "${PLUGFS_SEED:-5}"
     rm "$work/progress"
     kill "$killer"
     wait "$killer" 2>/dev/null
@@ -157,7 +157,7 @@ protected() {
     cp "$work/clean" "$work/image"
     cp -r "$stage/libexec/plugfs" "$work/drivers" && rm "$work/drivers/plugfs-storage-ntfs"
     stick one --image "$work/image"
-    serve --driver-dir "$work/drivers"
+    serve --drivers "$work/drivers"
     check "not installed: state says what is missing" wait_for 10 grep -q 'needs plugfs-storage-ntfs' "$mnt/.control/Stick/state"
     check "not installed: it is there as an image" cmp "$work/image" "$mnt/Stick/disk.img"
     done_with
@@ -167,17 +167,19 @@ protected() {
 later() {
     image "$work/image" 64M ntfs
     image "$work/fat" 64M fat
-    stick one --image "$work/fat" --removable
+    stick one --image "$work/fat"
     serve
     volume_is_there "a card reader"
     echo kept >"$root/file"
     check "a card reader begins without NTFS" sh -c "! grep -q ntfs '$mnt/.control/Stick/driver'"
-    tell one remove-medium >/dev/null
+    tell one remove 0 >/dev/null
     wait_for 20 sh -c "! test -d '$root'"
-    tell one insert-medium "$work/image" >/dev/null
+    tell one insert 0 "$work/image" >/dev/null
     check "NTFS is put in: the other program takes over" wait_for 20 grep -q ntfs "$mnt/.control/Stick/driver"
     running Stick
-    check "NTFS is put in: it is served" sh -c "for i in \$(seq 100); do test -d '$root' && break; sleep 0.1; done; echo new >'$root/new'"
+    check "NTFS is put in: it is served" wait_for 20 test -d "$root"
+    check "NTFS is put in: it is written to" sh -c "echo new >'$root/new' && cat '$root/new'"
+    check "NTFS is put in: no crash is counted" test "$(restarts)" = 0
     done_with
 }
 
@@ -187,7 +189,7 @@ cuts() {
     lost=0
     for cut in $(seq "$cuts"); do
         image "$work/image" 64M ntfs
-        stick one --image "$work/image" --volatile-cache --fault "power-cut-after=$((cut * 23))"
+        stick one --image "$work/image" --volatile-cache --fault "power-cut-after=$((cut * 2000 / cuts))"
         : >"$work/safe"
         tell one cut-seed "$cut" >/dev/null
         start_daemon --no-local -o grace=0 --attach "unix:$work/one"
