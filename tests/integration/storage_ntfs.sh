@@ -187,7 +187,7 @@ later() {
 cuts() {
     cuts=${PLUGFS_CUTS:-12}
     lost=0
-    for cut in $(seq "$cuts"); do
+    for cut in $(seq "${PLUGFS_FIRST_CUT:-1}" "${PLUGFS_LAST_CUT:-$cuts}"); do
         image "$work/image" 64M ntfs
         stick one --image "$work/image" --volatile-cache --fault "power-cut-after=$((cut * 2000 / cuts))"
         : >"$work/safe"

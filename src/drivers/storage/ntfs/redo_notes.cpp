@@ -104,6 +104,10 @@ Result<void> RedoNotes::add(const StagedDevice::Blocks& blocks, const StagedDevi
     for (const auto& [offset, bytes] : blocks) {
         recent_[turn].push_back(offset);
     }
+    last_data_.clear();
+    for (const auto& [offset, bytes] : data) {
+        last_data_.insert(last_data_.end(), offset);
+    }
     return {};
 }
 

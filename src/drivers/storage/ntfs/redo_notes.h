@@ -18,6 +18,7 @@
 #include <array>
 #include <functional>
 #include <optional>
+#include <set>
 
 namespace plugfs::storage::ntfs {
 
@@ -44,6 +45,11 @@ class RedoNotes {
     // Whether one of the last two notes is of the block there: until the next but one, file data that is put there must
     // be in a note as well, or what is found there later would be taken for somebody else's doing.
     [[nodiscard]] bool recent(std::uint64_t offset) const;
+    // Whether the last note is of an operation whose file data lies there: as long as it is the last, file data that is
+    // put there must be in a note as well, or it would seem that the other did not arrive.
+    [[nodiscard]] bool recent_data(std::uint64_t offset) const { return last_data_.count(offset) != 0; }
+    // A note of nothing, which is the last one behind a barrier (the caller's).
+    [[nodiscard]] Result<void> add_separator() { return add({}, {}); }
     // There are none any more.
     [[nodiscard]] Result<void> erase();
 
@@ -76,6 +82,7 @@ class RedoNotes {
     std::uint64_t sequence_ = 0;  // of the last one
     std::array<bool, place_count> used_ = {true, true};
     std::array<std::vector<std::uint64_t>, place_count> recent_;  // offsets of blocks, sorted
+    std::set<std::uint64_t> last_data_;                           // offsets of blocks
 };
 
 }  // namespace plugfs::storage::ntfs

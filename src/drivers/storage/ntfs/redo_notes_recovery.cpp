@@ -104,6 +104,12 @@ Result<RedoNotes::Found> RedoNotes::recover(bool writable) {
         return Found::nothing;
     }
     sequence_ = notes.back().sequence;
+    last_data_.clear();
+    for (const Range& range : notes.back().data) {
+        for (std::uint64_t at = 0; at < range.length; at += device_->block_size()) {
+            last_data_.insert(range.offset + at);
+        }
+    }
     // Behind its barrier the data of the last but one is there.
     PLUGFS_ASSIGN(const bool arrived, data_arrived(notes.back()));
     if (!arrived) {

@@ -13,6 +13,7 @@ namespace plugfs::storage::ntfs {
 namespace {
 
 // Written in one go at most.
+constexpr std::size_t noted_again = 64;  // blocks
 constexpr std::size_t piece_limit = std::size_t{1} << 20U;
 
 bool lies_in(const std::vector<Range>& parts, std::uint64_t offset, std::uint64_t length) {
@@ -67,11 +68,12 @@ Result<void> NtfsVolume::mark(bool being_changed) {
 Result<void> NtfsVolume::conclude(const DataParts& data) {
     PLUGFS_TRY(library_->write_out());
     StagedDevice::Blocks content;
+    StagedDevice::Blocks again;  // content, where the last operation has put some, too
     StagedDevice::Blocks rest;
     std::vector<std::byte> before(device().block_size());
     for (const auto& [offset, bytes] : library_->staged().blocks()) {
         if (lies_in(data, offset, bytes.size()) && !notes_->recent(offset)) {
-            content.emplace(offset, bytes);
+            (notes_->recent_data(offset) ? again : content).emplace(offset, bytes);
             continue;
         }
         PLUGFS_TRY(device().read(offset, before, BlockDevice::Use::metadata));
@@ -79,8 +81,15 @@ Result<void> NtfsVolume::conclude(const DataParts& data) {
             rest.emplace(offset, bytes);
         }
     }
-    if (!content.empty() || !rest.empty()) {
+    if (!content.empty() || !again.empty() || !rest.empty()) {
         writing_ = true;
+        if (again.size() > noted_again) {
+            PLUGFS_TRY(notes_->add_separator());
+            device().order();
+            content.merge(again);
+        } else {
+            rest.merge(again);
+        }
         PLUGFS_TRY(bring_out(content, rest));
         writing_ = false;
     }
