@@ -53,7 +53,7 @@ Result<Listing> NtfsVolume::list(Key folder, std::uint64_t cursor) {
         if (!names) {
             return health_.seen(names.error());
         }
-        snapshots_.push_front({++last_snapshot_, std::move(*names)});
+        snapshots_.push_front({++last_snapshot_, changes_, std::move(*names)});
         if (snapshots_.size() > snapshot_limit) {
             snapshots_.pop_back();
         }
@@ -75,6 +75,8 @@ Result<Listing> NtfsVolume::list(Key folder, std::uint64_t cursor) {
             left_out(snapshot->names[at].name);
         } else if (node.error().code != ESTALE) {
             (void)health_.seen(node.error());
+        } else if (snapshot->changes == changes_) {
+            (void)health_.seen(fail(EUCLEAN, "NTFS folder", "an entry is of nothing: " + node.error().detail));
         }
     }
     out.next = at < snapshot->names.size() ? snapshot->number << cursor_index_bits | at : 0;

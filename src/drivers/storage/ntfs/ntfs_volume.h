@@ -75,6 +75,7 @@ class NtfsVolume : public Volume {
     // The names of a folder, as they were when somebody began to list it.
     struct Snapshot {
         std::uint64_t number = 0;
+        std::uint64_t changes = 0;  // changes_ then
         std::vector<Name> names;
     };
     using DataParts = std::vector<Range>;
@@ -140,6 +141,7 @@ class NtfsVolume : public Volume {
     Keys keys_;
     std::list<Snapshot> snapshots_;  // the last first
     std::uint64_t last_snapshot_ = 0;
+    std::uint64_t changes_ = 0;  // operations that have changed something
     std::optional<s64> free_clusters_;
     bool left_out_seen_ = false;
     bool marked_ = false;    // by this process or its predecessor since it was last settled

@@ -21,7 +21,7 @@ struct Names {
 // Called by the library: no exception may pass.
 int take_name(void* names, const ntfschar* name, const int length, const int type, const s64, const MFT_REF reference,
               const unsigned) noexcept {
-    if (type == FILE_NAME_DOS || MREF(reference) < FILE_first_user) {
+    if (type == FILE_NAME_DOS || length <= 0 || MREF(reference) < FILE_first_user) {
         return 0;
     }
     try {

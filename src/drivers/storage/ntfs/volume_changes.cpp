@@ -46,6 +46,7 @@ Error NtfsVolume::failed(const Error& error) {
 }
 
 Result<void> NtfsVolume::begin() {
+    ++changes_;
     // From here on the library keeps count; it does not like to begin with nothing.
     PLUGFS_TRY(space());
     changing_ = true;
