@@ -17,8 +17,6 @@ using namespace redo_note;
 constexpr std::uint64_t kept_free = 4096;
 constexpr std::uint64_t smallest_log = std::uint64_t{128} << 10U;
 constexpr std::uint64_t largest_place = std::uint64_t{4} << 20U;
-// A file's data of one operation lies in so many pieces at most, in a note.
-constexpr std::size_t range_limit = 4096;
 
 std::vector<Range> ranges_of(const StagedDevice::Blocks& blocks) {
     std::vector<Range> out;
@@ -57,8 +55,8 @@ std::size_t RedoNotes::note_size(std::size_t blocks, std::size_t ranges) const {
     return (length + block_size - 1) / block_size * block_size;
 }
 
-bool RedoNotes::fits(std::size_t blocks) const {
-    return note_size(blocks, range_limit) <= place_size_;
+bool RedoNotes::fits(const StagedDevice::Blocks& blocks, const StagedDevice::Blocks& data) const {
+    return note_size(blocks.size(), ranges_of(data).size()) <= place_size_;
 }
 
 Result<void> RedoNotes::add(const StagedDevice::Blocks& blocks, const StagedDevice::Blocks& data) {

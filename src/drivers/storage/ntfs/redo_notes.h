@@ -37,8 +37,8 @@ class RedoNotes {
     // Reads the notes and does what they say. `writable`: false, it only says whether there are any (done: there are).
     [[nodiscard]] Result<Found> recover(bool writable);
 
-    // Whether a note of these blocks fits.
-    [[nodiscard]] bool fits(std::size_t blocks) const;
+    // Whether a note of these blocks and that file data fits.
+    [[nodiscard]] bool fits(const StagedDevice::Blocks& blocks, const StagedDevice::Blocks& data) const;
     // Writes a note of `blocks`, which are about to be written to the device, of the operation whose file data has just
     // been written there: `data`. It must fit. The barrier is the caller's.
     [[nodiscard]] Result<void> add(const StagedDevice::Blocks& blocks, const StagedDevice::Blocks& data);

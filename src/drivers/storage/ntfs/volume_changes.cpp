@@ -100,7 +100,7 @@ Result<void> NtfsVolume::conclude(const DataParts& data) {
 
 Result<void> NtfsVolume::bring_out(const StagedDevice::Blocks& data, const StagedDevice::Blocks& rest) {
     PLUGFS_TRY(write_blocks(data, BlockDevice::Use::data));
-    if (notes_->fits(rest.size())) {
+    if (notes_->fits(rest, data)) {
         PLUGFS_TRY(notes_->add(rest, data));
     } else {
         // What was noted before must not be done again after it.

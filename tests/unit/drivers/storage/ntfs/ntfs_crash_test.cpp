@@ -26,6 +26,7 @@ struct Shape {
 constexpr Shape shapes[] = {
     {"", 8 * mib, 512},
     {"-c 512", 6 * mib, 512},
+    {"-c 1024", 3 * mib, 512},
     {"-c 65536", 20 * mib, 512},
     {"-s 4096 -c 4096", 16 * mib, 4096},
 };
@@ -72,7 +73,8 @@ TEST_CASE("NTFS: a power cut leaves a volume that is whole when it is opened aga
         volume.reset();
         std::mt19937 random(11);
         const auto cut = folder.path() / "cut";
-        for (unsigned i = 0; i < 60; ++i) {
+        const unsigned cuts = shape.size > 10 * mib ? 25 : 60;
+        for (unsigned i = 0; i < cuts; ++i) {
             const std::size_t at = random() % device.events().size() + 1;
             CAPTURE(at);
             device.write_cut_image(cut, at, random);
