@@ -9,6 +9,7 @@ if [ ! -x "$stage/libexec/plugfs/plugfs-storage-ntfs" ] || ! command -v mkntfs >
     echo "skip - plugfs-storage-ntfs is not built, or mkntfs is not installed"
     exit 0
 fi
+check "plugfs-storage is without libntfs-3g" sh -c "ldd '$stage/libexec/plugfs/plugfs-storage' | grep -q libext2fs && ! ldd '$stage/libexec/plugfs/plugfs-storage' | grep -q ntfs"
 volume_is_there() { wait_for 20 test -d "$root" || not_ok "$1: the volume has its label as its name"; }
 
 copies() {
