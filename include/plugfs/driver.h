@@ -55,6 +55,16 @@ class Host {
 
     [[nodiscard]] virtual usb::Device& device() = 0;
 
+    // Another program of the same driver that can do more, by its name in the manifest's "alternatives" (plugfsd(8)):
+    // whether it is installed, and this one may go on as it.
+    [[nodiscard]] virtual bool may_go_on_as(const std::string& alternative) const {
+        (void)alternative;
+        return false;
+    }
+    // This process is replaced by that one, as after a crash, but that none is counted: what was asked for and not
+    // answered is asked of the other. Nothing is asked of this one any more but stop().
+    virtual void go_on_as(const std::string& alternative) { (void)alternative; }
+
     // What is known to be odd about this device, from the manifest's "quirks" (plugfsd(8)): the value, true is 1; 0 if
     // nothing is said.
     [[nodiscard]] virtual std::int64_t quirk(const std::string& name) const = 0;

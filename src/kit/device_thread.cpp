@@ -13,13 +13,15 @@ namespace {
 using Clock = Deadline::Clock;
 constexpr std::chrono::milliseconds shortest_tick{10};
 constexpr std::chrono::milliseconds longest_tick{60'000};
+constexpr std::chrono::seconds replacement_patience{10};
 }  // namespace
 
 // What the driver sees of plugfs. Its functions run on the device thread and post to the FUSE thread.
 class DeviceThread::DriverHost : public Host {
   public:
     DriverHost(usb::Backend& backend, DeviceThread& thread)
-        : backend_(backend),
+        : thread_(thread),
+          backend_(backend),
           queue_(thread.queue_),
           mailbox_(thread.mailbox_),
           events_(thread.events_),
@@ -39,6 +41,14 @@ class DeviceThread::DriverHost : public Host {
             PLUGFS_ASSIGN(lasting_memory_, map_lasting_memory(settings_.lasting_memory));
         }
         return lasting_memory_;
+    }
+    [[nodiscard]] bool may_go_on_as(const std::string& alternative) const override {
+        return std::find(settings_.alternatives.begin(), settings_.alternatives.end(), alternative) !=
+               settings_.alternatives.end();
+    }
+    void go_on_as(const std::string& alternative) override {
+        thread_.leaving_ = true;
+        mailbox_.post([&events = events_, alternative] { events.device_goes_on_as(alternative); });
     }
     bool somebody_waits() override { return !queue_.empty(); }
     void log(LogLevel level, std::string_view line) override { log::write(level, line); }
@@ -82,6 +92,7 @@ class DeviceThread::DriverHost : public Host {
         const auto found = numbers.find(name);
         return found == numbers.end() ? 0 : found->second;
     }
+    DeviceThread& thread_;
     usb::Backend& backend_;
     DeviceQueue& queue_;
     Mailbox& mailbox_;
@@ -139,6 +150,11 @@ void DeviceThread::run(const OpenDevice& open, const DriverFactory& create, cons
         mailbox_.post([&events = events_, error = started.error()] { events.device_failed(error); });
         return;
     }
+    wait_to_be_replaced();
+    if (stopping_) {
+        driver->stop();
+        return;
+    }
     Attributes* attributes = driver->attributes();
     const DriverTraits traits{driver->read_size(), driver->writer() != nullptr, driver->controls() != nullptr,
                               attributes != nullptr, attributes != nullptr && attributes->makes_tracks()};
@@ -165,6 +181,7 @@ void DeviceThread::eject() {
 Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
     auto next_tick = Clock::now();
     while (!stopping_ && !ejected_) {
+        wait_to_be_replaced();
         heartbeat_.fetch_add(1, std::memory_order_relaxed);
         auto job = queue_.take();
         busy_.store(job ? 1 : 0, std::memory_order_relaxed);
@@ -183,6 +200,16 @@ Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
         PLUGFS_TRY(backend.wait_activity(queue_.wake_fd(), until));
     }
     return {};
+}
+
+// After Host::go_on_as() the driver is asked nothing more: the other one answers. Should nobody come, it goes on.
+void DeviceThread::wait_to_be_replaced() {
+    const auto until = Deadline::after(replacement_patience);
+    while (leaving_ && !stopping_ && !until.expired()) {
+        heartbeat_.fetch_add(1, std::memory_order_relaxed);
+        std::this_thread::sleep_for(shortest_tick);
+    }
+    leaving_ = false;
 }
 
 void DeviceThread::deliver(usb::Backend& backend, Driver& driver) {

@@ -16,7 +16,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace plugfs::kit {
 
@@ -47,7 +49,8 @@ class DeviceEvents {
     virtual void device_described(std::string json) = 0;
     virtual void device_event(const std::string& json) = 0;
     virtual void device_noted(const std::string& text) = 0;
-    virtual void device_ejected(const Result<void>& result) = 0;  // an answer to DeviceThread::eject()
+    virtual void device_goes_on_as(const std::string& alternative) = 0;  // Host::go_on_as()
+    virtual void device_ejected(const Result<void>& result) = 0;         // an answer to DeviceThread::eject()
 };
 
 // See Host::quirk() and Host::option().
@@ -57,7 +60,8 @@ struct DriverSettings {
     NamedNumbers quirks;
     NamedNumbers options;
     std::optional<PlayerDescription> player;
-    int lasting_memory = -1;  // descriptor, or -1; owned by somebody else
+    int lasting_memory = -1;                     // descriptor, or -1; owned by somebody else
+    std::vector<std::string> alternatives = {};  // Host::may_go_on_as()
 };
 using OpenDevice = std::function<Result<std::unique_ptr<usb::Backend>>()>;
 // Called on the device thread when the driver has started, before anybody learns of it.
@@ -86,6 +90,7 @@ class DeviceThread {
     void run(const OpenDevice& open, const DriverFactory& create, const AfterStart& after_start);
     Result<void> serve(usb::Backend& backend, Driver& driver);
     void deliver(usb::Backend& backend, Driver& driver);
+    void wait_to_be_replaced();
 
     DeviceQueue& queue_;
     Mailbox& mailbox_;
@@ -97,6 +102,7 @@ class DeviceThread {
     std::promise<void> ended_;
     std::future<void> end_ = ended_.get_future();
     bool ejected_ = false;     // the device thread's
+    bool leaving_ = false;     // the device thread's: it waits to be replaced
     DriverSettings settings_;  // the device thread's, once it runs
     std::thread thread_;
 };

@@ -61,12 +61,18 @@ Result<void> DriverProcess::set_up(const json& start, const DriverFactory& creat
     if (start.value("hold_when_gone", false)) {
         filesystem_->hold_when_gone();
     }
+    if (start.value("went_on", false)) {
+        filesystem_->expect_more();
+    }
     node_log_.emplace(*vault_);
     operations_.emplace(*vault_);
     PLUGFS_TRY(filesystem_->restore(*node_log_, *operations_, vault_->header()));
     filesystem_->on_state = [this](const Error* error) { on_state(error); };
     filesystem_->on_note = [this](const std::string& text) {
         (void)channel_.send({{"type", "note"}, {"text", text.substr(0, note_limit)}});
+    };
+    filesystem_->on_go_on_as = [this](const std::string& alternative) {
+        (void)channel_.send({{"type", "go_on_as"}, {"name", alternative}});
     };
     filesystem_->on_ejected = [this](const Result<void>& result) {
         if (result) {
@@ -86,7 +92,8 @@ Result<void> DriverProcess::set_up(const json& start, const DriverFactory& creat
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
     device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
-                    player_from_json(start.value("player", json())), lasting ? worker::lasting_fd : -1},
+                    player_from_json(start.value("player", json())), lasting ? worker::lasting_fd : -1,
+                    start.value("alternatives", std::vector<std::string>())},
                    [this](usb::Backend& backend) -> Result<void> {
                        PLUGFS_ASSIGN(const auto more, tighten(&backend));
                        layers_.insert(layers_.end(), more.begin(), more.end());

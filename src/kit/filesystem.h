@@ -66,13 +66,16 @@ class Filesystem : public DeviceEvents {
     // From now on, requests that fail because the device has gone stay unanswered, for a successor: the same device may
     // come back.
     void hold_when_gone() { hold_when_gone_ = true; }
+    // There may be more than a predecessor had, which went on as this one: the kernel is to hear of it.
+    void expect_more() { expect_more_ = true; }
 
     // Called on the FUSE thread once, with null when the driver has started, with the error when it could not or the
     // device has gone.
     std::function<void(const Error*)> on_state;
 
-    // Called on the FUSE thread: what the driver wants a person to know; how an eject went.
+    // Called on the FUSE thread: what the driver wants a person to know; what it goes on as; how an eject went.
     std::function<void(const std::string&)> on_note;
+    std::function<void(const std::string&)> on_go_on_as;
     std::function<void(const Result<void>&)> on_ejected;
 
     // Answers EINTR to the requests that were interrupted meanwhile; call it after each Session::serve().
@@ -94,6 +97,7 @@ class Filesystem : public DeviceEvents {
     void device_described(std::string json) override;
     void device_event(const std::string& json) override;
     void device_noted(const std::string& text) override;
+    void device_goes_on_as(const std::string& alternative) override;
     void device_ejected(const Result<void>& result) override;
 
   private:
@@ -328,6 +332,7 @@ class Filesystem : public DeviceEvents {
     void fetched(const BlockFetch& order, Attempt attempt, const Result<std::size_t>& got);
     void fetch_failed(const BlockFetch& order, const Error& error);
     void wake_pollers();
+    void list_the_top_again();
     void set_up_own_folder(std::string_view name, Content content, bool wanted);
 
     [[nodiscard]] struct stat attributes(const Node& node) const;
@@ -361,6 +366,7 @@ class Filesystem : public DeviceEvents {
     PendingId last_pending_ = 0;
     std::size_t read_size_ = std::size_t{1} << 20U;
     bool hold_when_gone_ = false;
+    bool expect_more_ = false;
     std::optional<Error> dead_;  // why nothing can be asked of the device any more
 
     bool started_on_device_ = false;

@@ -71,8 +71,25 @@ void Filesystem::device_started(const DriverTraits& traits) {
         on_state(nullptr);
     }
     look_again_at_tracks();
+    if (std::exchange(expect_more_, false)) {
+        list_the_top_again();
+    }
     for (const auto& work : std::exchange(waiting_for_start_, {})) {
         work();
+    }
+}
+
+// As if this process had listed it before, so that what is new is announced.
+void Filesystem::list_the_top_again() {
+    std::vector<Node*> folders = {&tree_.root()};
+    for (const auto& [inode, child] : tree_.root().children) {
+        if (child->kind == Kind::directory && child->content == Content::driver) {
+            folders.push_back(child);
+        }
+    }
+    for (Node* folder : folders) {
+        ++folder->listings;
+        want_listing(*folder);
     }
 }
 
@@ -109,6 +126,12 @@ void Filesystem::device_described(std::string json) {
     if (Node* node = Tree::child(tree_.root(), "device.json")) {
         node->size = description_.size();
         notifier_->inode_changed(node->inode, true);
+    }
+}
+
+void Filesystem::device_goes_on_as(const std::string& alternative) {
+    if (on_go_on_as) {
+        on_go_on_as(alternative);
     }
 }
 

@@ -172,7 +172,11 @@ void ManagedDevice::on_ended(const std::string& how) {
     } else if (std::exchange(replacing_, false)) {
         // What it left is no suspect.
         one_by_one_ = false;
-        take_over(std::chrono::milliseconds(0));
+        if (state_ == State::starting) {
+            timer_ = services_.loop.after(std::chrono::milliseconds(0), [this] { begin(); });
+        } else {
+            take_over(std::chrono::milliseconds(0));
+        }
     } else if (std::exchange(in_use_, false)) {
         wait_for_others();
     } else if (said_failed_) {

@@ -90,6 +90,8 @@ class ManagedDevice {
         DeviceLocation location;
         std::string driver;  // the manifest's name
         std::string executable;
+        std::map<std::string, std::string> alternatives;  // the manifest's
+        bool went_on = false;                             // the executable is one of these
         std::map<std::string, std::int64_t> quirks;
         std::optional<PlayerDescription> player;
         std::function<bool(const InterfaceIdentity&)> drives;  // whether the driver is for this interface
@@ -168,6 +170,8 @@ class ManagedDevice {
     void free_stuck_worker();
     void watch_worker();
     void replace_damaged(const std::string& why);
+    [[nodiscard]] bool may_go_on_as(const std::string& alternative) const;
+    void go_on_as(const std::string& alternative);
     void finish_stop();
     void set_state(State state);
     void emit(const std::string& event, const std::string& detail = {});

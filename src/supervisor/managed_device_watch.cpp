@@ -4,6 +4,8 @@
 
 #include "common/log.h"
 
+#include <unistd.h>
+
 namespace plugfs {
 
 using nlohmann::json;
@@ -11,6 +13,7 @@ using nlohmann::json;
 namespace {
 // Between a kill and the end that does not come.
 constexpr std::chrono::milliseconds stuck_patience{1000};
+constexpr std::chrono::milliseconds stop_grace{3000};
 }  // namespace
 
 void ManagedDevice::watch_worker() {
@@ -72,6 +75,33 @@ void ManagedDevice::replace_damaged(const std::string& why) {
     emit("restart", why);
     replacing_ = true;
     worker_->kill();
+}
+
+// Once: an alternative serves all that the driver serves, and more.
+bool ManagedDevice::may_go_on_as(const std::string& alternative) const {
+    const auto found = description_.alternatives.find(alternative);
+    return !description_.went_on && found != description_.alternatives.end() &&
+           ::access((services_.driver_directory + "/" + found->second).c_str(), X_OK) == 0;
+}
+
+// Nothing is wrong with the worker, but another program of the same driver can do more with what is in the device. The
+// mount stays, and what is pending waits, as for restart().
+void ManagedDevice::go_on_as(const std::string& alternative) {
+    const bool serving = state_ == State::starting || state_ == State::running || state_ == State::recovering;
+    if (!serving || !worker_ || replacing_) {
+        return;
+    }
+    if (!may_go_on_as(alternative)) {
+        log::warning(description_.name + ": the driver asks to go on as " + plugfs::quoted(alternative, 60) +
+                     ", which it may not");
+        return;
+    }
+    description_.executable = description_.alternatives[alternative];
+    description_.went_on = true;
+    log::info(description_.name + ": goes on as " + description_.executable);
+    emit("go-on-as", description_.executable);
+    replacing_ = true;
+    worker_->stop(stop_grace);
 }
 
 // The supervisor's part is known since the launch; the rest is what the worker says.

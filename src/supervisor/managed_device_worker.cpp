@@ -133,6 +133,12 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     if (description_.player) {
         plan.start["player"] = player_to_json(*description_.player);
     }
+    plan.start["went_on"] = description_.went_on;
+    for (const auto& [name, executable] : description_.alternatives) {
+        if (may_go_on_as(name)) {
+            plan.start["alternatives"].push_back(name);
+        }
+    }
     plan.start["hold_when_gone"] = services_.recovery.grace.count() > 0;
     if (services_.drop_user) {
         plan.user = worker_user(description_.number);
@@ -167,7 +173,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
 void ManagedDevice::on_message(const json& message) {
     const auto type = message["type"].get<std::string>();
     const auto text = [&message](const char* field) { return text_of(message, field); };
-    if (type == "ready" && (state_ == State::starting || state_ == State::recovering)) {
+    if (type == "ready" && !replacing_ && (state_ == State::starting || state_ == State::recovering)) {
         on_ready(message);
     } else if (type == "closing") {
         worker_->stop_later(stop_grace);
@@ -188,6 +194,8 @@ void ManagedDevice::on_message(const json& message) {
         if (worker_) {
             worker_->stop(stop_grace);
         }
+    } else if (type == "go_on_as") {
+        go_on_as(text("name"));
     } else if (type == "failing") {
         replace_damaged("the driver fails everything that it is asked for");
     } else if (type == "gone" && (state_ == State::starting || state_ == State::running ||

@@ -16,6 +16,11 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t rule_limit = 1000;
+constexpr std::size_t alternative_limit = 16;
+
+bool is_program(const std::string& name) {
+    return !name.empty() && name.find('/') == std::string::npos && name.front() != '.';
+}
 
 // Walks one manifest; knows where it is, so that every complaint names file, line and field.
 class ManifestReader {
@@ -36,6 +41,7 @@ class ManifestReader {
     Result<MatchRule> rule(const json& item, const std::string& pointer) const;
     Result<Quirk> quirk(const json& item, const std::string& pointer) const;
     Result<ClaimRule> claim(const json& item, const std::string& pointer) const;
+    Result<std::map<std::string, std::string>> alternatives() const;
     // A list that may be missing, of at most rule_limit items, each read by `read_item`.
     template <class Item>
     Result<std::vector<Item>> list(const char* field,
@@ -220,14 +226,33 @@ Result<std::vector<Item>> ManifestReader::list(
     return items;
 }
 
+Result<std::map<std::string, std::string>> ManifestReader::alternatives() const {
+    std::map<std::string, std::string> all;
+    const auto found = text_.value.find("alternatives");
+    if (found == text_.value.end()) {
+        return all;
+    }
+    if (!found->is_object() || found->size() > alternative_limit) {
+        return complaint("/alternatives", "must be an object of at most " + std::to_string(alternative_limit));
+    }
+    for (const auto& [key, value] : found->items()) {
+        if (!value.is_string() || !is_program(value.get<std::string>())) {
+            return complaint("/alternatives/" + key, "must be a file name without a directory");
+        }
+        all[key] = value.get<std::string>();
+    }
+    return all;
+}
+
 Result<Manifest> ManifestReader::read() {
     const json& top = text_.value;
-    PLUGFS_TRY(only(top, "", {"name", "executable", "description", "priority", "match", "quirks", "claim"}));
+    PLUGFS_TRY(
+        only(top, "", {"name", "executable", "description", "priority", "match", "quirks", "claim", "alternatives"}));
     Manifest manifest;
     PLUGFS_ASSIGN(manifest.name, string(top, "", "name", true));
     PLUGFS_ASSIGN(manifest.executable, string(top, "", "executable", true));
     PLUGFS_ASSIGN(manifest.description, string(top, "", "description", false));
-    if (manifest.executable.find('/') != std::string::npos || manifest.executable.front() == '.') {
+    if (!is_program(manifest.executable)) {
         return complaint("/executable", "must be a file name without a directory");
     }
     if (const auto found = top.find("priority"); found != top.end()) {
@@ -246,6 +271,7 @@ Result<Manifest> ManifestReader::read() {
     }
     PLUGFS_ASSIGN(manifest.quirks, list("quirks", &ManifestReader::quirk));
     PLUGFS_ASSIGN(manifest.claims, list("claim", &ManifestReader::claim));
+    PLUGFS_ASSIGN(manifest.alternatives, alternatives());
     return manifest;
 }
 

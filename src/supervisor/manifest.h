@@ -9,6 +9,11 @@
 // A rule matches when all that it names holds; "name" is a part of the interface's string. Of several drivers that
 // match the one with the highest priority (0 to 100, 50 unless told) is taken, then the first by name.
 //
+// A driver may have other programs for what it finds in a device: the same driver, built with more. It asks to go on as
+// one of them, by its name here; the supervisor starts only what stands here.
+//
+//   "alternatives": { "ntfs": "plugfs-storage-ntfs" }
+//
 // What is odd about certain devices is data, too. Each has a reason and says where that is known from:
 //
 //   "quirks": [ { "match": { "vendor": "0x46f4" }, "set": { "hides_dot_names": true },
@@ -74,6 +79,7 @@ struct Manifest {
     std::vector<MatchRule> rules;
     std::vector<Quirk> quirks;
     std::vector<ClaimRule> claims;
+    std::map<std::string, std::string> alternatives;  // executables, as above, by their name
 };
 
 [[nodiscard]] std::optional<ClaimPolicy> claim_policy_named(std::string_view name);

@@ -256,6 +256,7 @@ bool Supervisor::start_device(const std::string& key, const DeviceIdentity& iden
     description.location = std::move(location);
     description.driver = manifest->name;
     description.executable = manifest->executable;
+    description.alternatives = manifest->alternatives;
     description.quirks = quirks_for(*manifest, identity);
     description.player = find_player_description(options_.player_directory, identity);
     description.drives = [manifest = *manifest](const InterfaceIdentity& interface) {

@@ -30,7 +30,8 @@ std::string Supervisor::control_content(unsigned number, ControlFile file) const
             return device->state_text() + "\n";
         case ControlFile::driver:
             return device->description().driver +
-                   (device->driver_version().empty() ? "" : " " + device->driver_version()) + "\n";
+                   (device->driver_version().empty() ? "" : " " + device->driver_version()) +
+                   (device->description().went_on ? " (" + device->description().executable + ")" : "") + "\n";
         case ControlFile::pid:
             return device->pid() == 0 ? "\n" : std::to_string(device->pid()) + "\n";
         case ControlFile::restarts:

@@ -160,9 +160,8 @@ void patch(std::vector<std::byte>& image, ByteReader& input) {
     }
 }
 
-void run_script(BlockDevice& device, ByteReader& input) {
+void run_script(BlockDevice& device, ByteReader& input, VolumeOptions options) {
     unsigned reports = 0;
-    VolumeOptions options;
     options.now = [] { return std::int64_t{1'800'000'000}; };
     auto volume = open_volume(device, options, [&](LogLevel, const std::string& line) {
         must(!line.empty());
@@ -176,8 +175,7 @@ void run_script(BlockDevice& device, ByteReader& input) {
     must(reports <= 5);  // damage is told once
 }
 
-void populate(BlockDevice& device) {
-    VolumeOptions options;
+void populate(BlockDevice& device, VolumeOptions options) {
     options.now = [] { return std::int64_t{1'700'000'000}; };
     auto opened = open_volume(device, options, [](LogLevel, const std::string&) {});
     must(opened.ok());
@@ -200,12 +198,13 @@ void populate(BlockDevice& device) {
     must(volume.settle().ok());
 }
 
-void run_on_one_of(std::span<const std::vector<std::byte>> images, std::span<const std::byte> bytes) {
+void run_on_one_of(std::span<const std::vector<std::byte>> images, std::span<const std::byte> bytes,
+                   const VolumeOptions& options) {
     ByteReader input(bytes);
     auto image = images[input.u8() % images.size()];
     patch(image, input);
     MemoryDevice device(std::move(image));
-    run_script(device, input);
+    run_script(device, input, options);
 }
 
 }  // namespace plugfs::fuzz

@@ -7,6 +7,8 @@
 
 #include "memory_device.h"
 
+#include "drivers/storage/volume_options.h"
+
 #include <plugfs/bytes.h>
 
 #include <span>
@@ -18,10 +20,11 @@ namespace plugfs::fuzz {
 void patch(std::vector<std::byte>& image, ByteReader& input);
 // Opens the volume and does what the rest of the input says. Ends the process if an answer breaks the contract of
 // Volume.
-void run_script(storage::BlockDevice& device, ByteReader& input);
+void run_script(storage::BlockDevice& device, ByteReader& input, storage::VolumeOptions options = {});
 // Both, on one of these images, which the input's first byte chooses.
-void run_on_one_of(std::span<const std::vector<std::byte>> images, std::span<const std::byte> bytes);
+void run_on_one_of(std::span<const std::vector<std::byte>> images, std::span<const std::byte> bytes,
+                   const storage::VolumeOptions& options = {});
 // A few files and folders, as a person would have them.
-void populate(storage::BlockDevice& device);
+void populate(storage::BlockDevice& device, storage::VolumeOptions options = {});
 
 }  // namespace plugfs::fuzz

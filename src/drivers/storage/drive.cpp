@@ -1,5 +1,6 @@
 #include "drivers/storage/drive.h"
 
+#include "drivers/storage/foreign_types.h"
 #include "drivers/storage/open_volume.h"
 
 #include <algorithm>
@@ -90,6 +91,11 @@ void Drive::open_volume_on(const Partition& partition, Image& image) {
     auto volume = open_volume(*mounted->device, options, report_);
     if (!volume) {
         image.content = volume.error().detail;
+        image.foreign = volume.error().code == ENOTSUP ? foreign_type(*mounted->device) : "";
+        const auto& elsewhere = options_.served_elsewhere;
+        if (std::find(elsewhere.begin(), elsewhere.end(), image.foreign) != elsewhere.end()) {
+            return;
+        }
         report_(LogLevel::warning,
                 (image.number == 0 ? std::string("the medium") : "partition " + std::to_string(image.number)) +
                     " is not served but as an image: " + volume.error().text());

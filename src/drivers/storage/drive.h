@@ -30,6 +30,7 @@ class Drive {
         std::uint64_t offset = 0;  // bytes
         std::uint64_t size = 0;
         std::string content;  // "FAT32", "exFAT", or what is known of what is not served; for people
+        std::string foreign;  // the file system that is not served, if it is known: foreign_type()
     };
     struct MountedVolume {
         unsigned image = 0;  // its number

@@ -17,6 +17,11 @@ namespace plugfs::storage {
 Result<std::unique_ptr<Volume>> open_volume(BlockDevice& device, const VolumeOptions& options, VolumeReport report) {
     std::array<std::byte, 512> sector{};
     PLUGFS_TRY(device.read(0, sector, BlockDevice::Use::metadata));
+    for (const VolumeKind& kind : options.more_kinds) {
+        if (kind.looks_like(device)) {
+            return kind.open(device, options, report);
+        }
+    }
     // What others have put there last counts: many leave an old boot sector in place.
     if (const auto type = foreign_type(device); !type.empty()) {
         return fail(ENOTSUP, "file system", type + " is not supported");

@@ -58,12 +58,17 @@ Result<void> StorageDriver::start() {
     set_up_music();
     update_note();
     describe();
+    goes_on_elsewhere();
     return {};
 }
 
 void StorageDriver::add_drive(std::unique_ptr<LogicalUnit> unit, unsigned number, std::span<std::byte> memory) {
     VolumeOptions options;
     options.utc_offset = minutes_ahead_of_utc();
+    options.more_kinds = more_kinds_;
+    if (host_.may_go_on_as(ntfs_alternative)) {
+        options.served_elsewhere = {ntfs_type};
+    }
     options.code_page = host_.quirk("code_page_850") != 0 ? 850 : 437;
     drives_.push_back(
         std::make_unique<Drive>(std::move(unit), number, memory, options,

@@ -27,7 +27,9 @@ namespace plugfs::storage {
 
 class StorageDriver : public Driver, private Writer {
   public:
-    explicit StorageDriver(Host& host) : host_(host) {}
+    // `more_kinds`: file systems that this program serves besides.
+    explicit StorageDriver(Host& host, std::vector<VolumeKind> more_kinds = {})
+        : host_(host), more_kinds_(std::move(more_kinds)) {}
 
     Result<void> start() override;
     Result<Listing> list(Key folder, std::uint64_t cursor) override;
@@ -95,6 +97,8 @@ class StorageDriver : public Driver, private Writer {
     void music_changed(const Place& place, Key key, const Entry* entry);
 
     // storage_media.cpp
+    // Where there is an NTFS volume, and another program that serves it, that one is to take over.
+    void goes_on_elsewhere();
     void look_for_media();
     void media_changed(Drive& drive, std::vector<Key> before);
     [[nodiscard]] std::vector<Key> keys_of(const Drive& drive) const;
@@ -106,6 +110,7 @@ class StorageDriver : public Driver, private Writer {
     void describe();
 
     Host& host_;
+    std::vector<VolumeKind> more_kinds_;
     std::string transport_;
     std::vector<std::unique_ptr<Drive>> drives_;
     std::map<unsigned, Place> volumes_;  // by their number

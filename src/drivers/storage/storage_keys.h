@@ -29,4 +29,8 @@ inline constexpr unsigned playlist_shift = 40;
     return (Key{volume} << volume_shift) | key;
 }
 
+// What foreign_type() calls it, and the name of the program that serves it, in the manifest.
+inline constexpr const char* ntfs_type = "NTFS";
+inline constexpr const char* ntfs_alternative = "ntfs";
+
 }  // namespace plugfs::storage

@@ -28,6 +28,20 @@ std::vector<Key> StorageDriver::keys_of(const Drive& drive) const {
     return keys;
 }
 
+void StorageDriver::goes_on_elsewhere() {
+    if (!host_.may_go_on_as(ntfs_alternative)) {
+        return;
+    }
+    for (const auto& drive : drives_) {
+        const auto& images = drive->images();
+        if (std::any_of(images.begin(), images.end(),
+                        [](const Drive::Image& image) { return image.foreign == ntfs_type; })) {
+            host_.go_on_as(ntfs_alternative);
+            return;
+        }
+    }
+}
+
 // What is in the drive is other than before.
 void StorageDriver::media_changed(Drive& drive, std::vector<Key> before) {
     number_volumes(drive);
@@ -73,6 +87,7 @@ void StorageDriver::look_for_media() {
         }
         if (loaded && *loaded) {
             host_.log(LogLevel::info, "a medium was put in");
+            goes_on_elsewhere();
             media_changed(*drive, {});
         }
     }
@@ -138,6 +153,12 @@ void StorageDriver::update_note() {
         if (drive->cache().failure()) {
             add("read-only: " + drive->cache().failure()->text());
             continue;
+        }
+        for (const auto& image : drive->images()) {
+            if (image.foreign == ntfs_type && !host_.may_go_on_as(ntfs_alternative)) {
+                add((image.number == 0 ? "the medium" : "partition " + std::to_string(image.number)) +
+                    std::string(" has NTFS, which needs plugfs-storage-ntfs to be installed"));
+            }
         }
         for (const auto& mounted : drive->volumes()) {
             if (const auto& why = mounted->volume->read_only_because(); !why.empty()) {

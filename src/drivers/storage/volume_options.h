@@ -1,8 +1,12 @@
 // How a volume is to be served.
 #pragma once
 
+#include "drivers/storage/volume_kind.h"
+
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 namespace plugfs::storage {
 
@@ -17,6 +21,10 @@ struct VolumeOptions {
     unsigned code_page = 437;
     // Seconds since 1970-01-01 UTC; not given: the clock's.
     std::function<std::int64_t()> now = nullptr;
+    // Besides those that every build knows.
+    std::vector<VolumeKind> more_kinds = {};
+    // File systems (foreign_type()) that another program of this driver serves, which is about to take over.
+    std::vector<std::string> served_elsewhere = {};
 };
 
 }  // namespace plugfs::storage

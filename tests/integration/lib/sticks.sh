@@ -14,7 +14,7 @@ stop_stick() {
     eval "kill \$stick_$1; wait \$stick_$1 2>/dev/null"
     rm -f "$work/$1" "$work/$1.control"
 }
-# image FILE SIZE fat|exfat|ext2|ext3|ext4: a new image
+# image FILE SIZE fat|exfat|ext2|ext3|ext4|ntfs: a new image
 image() {
     rm -f "$1"
     truncate -s "$2" "$1"
@@ -22,12 +22,14 @@ image() {
     fat) mkfs.fat -F 32 -n STICK "$1" >/dev/null ;;
     exfat) mkfs.exfat -L STICK "$1" >/dev/null ;;
     ext*) "mkfs.$3" -q -L STICK "$1" ;;
+    ntfs) mkntfs -F -Q -q -L STICK "$1" 2>/dev/null ;;
     esac
 }
 judge() { # judge FILE KIND [OPTIONS]: the file system is without a fault
     case $2 in
     fat) fsck.fat -n "$1" ;;
     ext*) e2fsck -fn "$1" ;;
+    ntfs) "$built/checker/ntfs-check" "$1" && ntfsresize -i -f -P "$1" ;;
     exfat) fsck.exfat -n "$1" && ! fsck.exfat -n "$1" 2>&1 | grep -iE 'error|corrupt|wrong|not set' ;;
     esac
 }

@@ -55,6 +55,23 @@ TEST_CASE("quirks are those of all rules that match, and need a reason and a sou
               .find("/quirks/0/set: must be") != std::string::npos);
 }
 
+TEST_CASE("alternatives are programs in the drivers' directory") {
+    const auto with = [](const std::string& alternatives) {
+        return R"({"name": "a", "executable": "b", "match": [{"vendor": "0x1"}], "alternatives": )" + alternatives +
+               "}";
+    };
+    const auto manifest = parse_manifest("a.json", with(R"({"ntfs": "b-ntfs", "other": "c"})"));
+    REQUIRE(manifest.ok());
+    CHECK(manifest->alternatives == std::map<std::string, std::string>{{"ntfs", "b-ntfs"}, {"other", "c"}});
+    CHECK(parse_manifest("mtp.json", good)->alternatives.empty());
+    CHECK(complaint(with("[]")).find("/alternatives: must be an object") != std::string::npos);
+    for (const char* bad : {R"("")", R"("../sh")", R"("/bin/sh")", R"(".hidden")", "7", "null"}) {
+        CHECK(
+            complaint(with(R"({"ntfs": )" + std::string(bad) + "}")).find("/alternatives/ntfs: must be a file name") !=
+            std::string::npos);
+    }
+}
+
 TEST_CASE("a manifest matches by interface, by its name and by numbers") {
     const auto manifest = parse_manifest("mtp.json", good);
     REQUIRE(manifest.ok());

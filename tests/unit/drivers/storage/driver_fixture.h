@@ -35,6 +35,8 @@ class StickHost : public Host {
     std::int64_t option(const std::string& name) const override { return options.count(name) != 0 ? 1 : 0; }
     std::optional<PlayerDescription> player() const override { return description_of_player; }
     Result<std::span<std::byte>> lasting_memory() override { return map_lasting_memory(memory_); }
+    bool may_go_on_as(const std::string& alternative) const override { return alternatives.count(alternative) != 0; }
+    void go_on_as(const std::string& alternative) override { went_on_as.push_back(alternative); }
     void log(LogLevel, std::string_view line) override { lines.emplace_back(line); }
     void added(Key folder, Entry entry) override { additions.emplace_back(folder, std::move(entry)); }
     void removed(Key key) override { removals.push_back(key); }
@@ -46,6 +48,8 @@ class StickHost : public Host {
     void event(std::string_view) override {}
 
     std::set<std::string> options;
+    std::set<std::string> alternatives;
+    std::vector<std::string> went_on_as;
     std::optional<PlayerDescription> description_of_player;
     std::vector<std::string> lines;
     std::vector<std::pair<Key, Entry>> additions;
@@ -72,6 +76,7 @@ struct DriverFixture {
         return std::move(*made);
     }();
     std::set<std::string> driver_options;
+    std::set<std::string> alternatives;  // that are installed
     std::optional<PlayerDescription> player;
     std::unique_ptr<virtual_usb::Stick> stick;
     std::unique_ptr<InProcessDevice> bus;
@@ -102,6 +107,7 @@ struct DriverFixture {
         bus = std::make_unique<InProcessDevice>(stick->device());
         host = std::make_unique<StickHost>(*bus, spool.get(), memory.get());
         host->options = driver_options;
+        host->alternatives = alternatives;
         host->description_of_player = player;
         driver = std::make_unique<StorageDriver>(*host);
         const auto started = driver->start();

@@ -5,7 +5,7 @@
 // room for one (FAT12 and FAT16: a second reserved sector), and who opens it with plugfs does not see it. ext has no
 // room for a note: there e2fsck decides which place is the right one.
 
-#include "drivers/storage/model.h"
+#include "drivers/storage/cut_workload.h"
 #include "temporary_folder.h"
 
 #include <doctest/doctest.h>
@@ -38,50 +38,6 @@ constexpr Shape shapes[] = {
     {"ext4", "mkfs.ext4 -q -b 1024 -O ^has_journal,^metadata_csum -m 0", 4 * mib, 100},
     {"ext4", "mkfs.ext4 -q", 24 * mib, 60},
 };
-
-// What must be true if the power goes between two events.
-struct Moment {
-    std::size_t event;                 // the first that belongs to the operation
-    Tree flushed;                      // before it
-    std::vector<std::string> touched;  // by it
-};
-
-// A workload, with the moments between its operations.
-std::vector<Moment> work(ImageDevice& device, unsigned seed, unsigned operations) {
-    auto volume = open_image(device);
-    const bool ext = volume->info().type.rfind("ext", 0) == 0;
-    ModelRun run(*volume, seed, {.file_size = 20'000, .entries = 60, .case_matters = ext});
-    std::vector<Moment> moments;
-    device.record();
-    for (unsigned i = 0; i < operations; ++i) {
-        const std::size_t event = device.events().size();
-        Tree before = run.flushed();
-        run.step();
-        moments.push_back({event, std::move(before), run.touched()});
-    }
-    return moments;
-}
-
-bool touched(const Moment& moment, const std::string& path) {
-    return std::any_of(moment.touched.begin(), moment.touched.end(), [&](const std::string& other) {
-        return path == other || (other.back() == '/' && path.rfind(other, 0) == 0);
-    });
-}
-
-// `moments`: those whose operations have begun by the time of the cut.
-void check_flushed(storage::Volume& volume, std::span<const Moment> moments) {
-    const Tree found = read_tree(volume);
-    for (const auto& [path, content] : moments.back().flushed) {
-        if (touched(moments.back(), path)) {
-            continue;
-        }
-        const std::string name = path;  // clang 14 captures no structured binding
-        CAPTURE(name);
-        const auto there = found.find(path);
-        REQUIRE(there != found.end());
-        CHECK((there->second == content));
-    }
-}
 
 // Whether an operation that had written something since the barrier moved a folder.
 bool folder_moves_between(std::span<const Moment> moments, std::size_t barrier, std::size_t at) {
@@ -119,7 +75,9 @@ void run_shape(const Shape& shape, unsigned seed) {
     const auto image = make_image(folder.path() / "image", shape.size);
     must_run(std::string(shape.make) + " " + image.string());
     ImageDevice device(image);
-    const auto moments = work(device, seed, 400);
+    auto worked_on = open_image(device);
+    const auto moments = work(device, *worked_on, seed, 400);
+    worked_on.reset();
     std::mt19937 random(seed);
     const auto cut = folder.path() / "cut";
     for (unsigned i = 0; i < shape.cuts; ++i) {

@@ -1,3 +1,4 @@
+#include <fstream>
 // The storage driver as a whole: what it shows of a stick, media that come and go, images, and processes that follow
 // each other.
 #include "driver_fixture.h"
@@ -277,5 +278,23 @@ TEST_CASE("the power goes while something moves: plugged in again, it is in one 
             CHECK(judge(image, type) == "");
         }
         CHECK(cuts > 2);
+    }
+}
+
+TEST_CASE_FIXTURE(DriverFixture, "NTFS is left to another program, and without it to whoever installs it") {
+    const auto image = volume("FIRST");
+    std::fstream(image, std::ios::in | std::ios::out | std::ios::binary).seekp(3).write("NTFS    ", 8);
+    SUBCASE("it is installed") {
+        alternatives = {"ntfs"};
+        plug_in();
+        CHECK(host->went_on_as == std::vector<std::string>{"ntfs"});
+        CHECK(host->noted == "");
+        CHECK(host->lines.empty());
+    }
+    SUBCASE("it is not") {
+        plug_in();
+        CHECK(host->went_on_as.empty());
+        CHECK(host->noted == "the medium has NTFS, which needs plugfs-storage-ntfs to be installed");
+        CHECK(host->lines.size() == 1);
     }
 }
