@@ -1,7 +1,7 @@
 // WriteBack: brings what is in the dirty log to the medium, in small steps, in order.
 //
 //   idle -> a batch: the oldest committed records of one epoch, each block's newest content, sorted and merged
-//        -> transfers, one a step -> SYNCHRONIZE CACHE and those of the batch that come after them (write_after)
+//        -> transfers of content, one a step -> SYNCHRONIZE CACHE, and links -> SYNCHRONIZE CACHE, and entries
 //        -> the batch is written -> ... -> confirmed (SYNCHRONIZE CACHE): released in the log
 //
 // Within an epoch the order does not matter otherwise; before the next epoch's first block is sent, what has been
@@ -47,6 +47,7 @@ class WriteBack {
         std::vector<std::span<const std::byte>> parts;  // none: discarded, or a barrier if there are no blocks
     };
     void plan();
+    void bridge(ExtentMap& links, const ExtentMap& content) const;
     void add_pieces(const ExtentMap& pieces);
     void add_piece(std::uint64_t block, std::uint64_t count, const std::byte* bytes);
     Result<void> send();

@@ -95,6 +95,20 @@ TEST_CASE("what comes after the others of its epoch is written once, when they a
     REQUIRE(fixture.write_back->finish().ok());
     CHECK(fixture.calls == Calls{"write", "synchronize", "write", "synchronize", "write", "synchronize"});
     CHECK(fixture.value(9) == 2);
+    // What lies between them and is known goes with them.
+    fixture.calls.clear();
+    for (std::uint64_t block = 300; block < 310; ++block) {
+        fixture.append(1, block, 1);
+    }
+    for (const std::uint64_t block : {300, 303, 309, 320, 330}) {
+        append_after(block, 2, DirtyLog::Kind::write_link);
+    }
+    fixture.log->commit();
+    REQUIRE(fixture.write_back->finish().ok());
+    CHECK(fixture.calls == Calls{"write", "synchronize", "write", "write", "write", "synchronize"});
+    for (std::uint64_t block = 300; block < 310; ++block) {
+        CHECK(fixture.value(block) == (block % 3 == 0 && block != 306 ? 2 : 1));
+    }
     // Alone: there is nothing that it has to come after.
     fixture.calls.clear();
     append_after(7, 51);
