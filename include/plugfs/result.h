@@ -77,11 +77,11 @@ class [[nodiscard]] Result<void> {
 }  // namespace plugfs
 
 // Returns the error of `expression` from the enclosing function, or goes on.
-#define PLUGFS_TRY(expression)                                           \
-    do {                                                                 \
-        if (auto plugfs_try_result = (expression); !plugfs_try_result) { \
-            return plugfs_try_result.error();                            \
-        }                                                                \
+#define PLUGFS_TRY(expression)                                             \
+    do {                                                                   \
+        if (auto&& plugfs_try_result = (expression); !plugfs_try_result) { \
+            return plugfs_try_result.error();                              \
+        }                                                                  \
     } while (false)
 
 #define PLUGFS_CONCAT_(a, b) a##b

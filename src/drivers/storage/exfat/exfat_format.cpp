@@ -2,6 +2,7 @@
 
 #include "drivers/storage/text/little_endian.h"
 #include "drivers/storage/text/utf16.h"
+#include "drivers/storage/text/windows_names.h"
 
 #include <algorithm>
 #include <array>
@@ -137,24 +138,7 @@ void ExfatFormat::take_place(Node& node, const EntrySet& set) const {
 }
 
 Result<void> ExfatFormat::check_name(const std::u16string& name) const {
-    constexpr std::u16string_view forbidden = u"\"*/:<>?\\|";
-    if (name.empty() || name == u"." || name == u"..") {
-        return fail(EINVAL, "name", "it is none");
-    }
-    if (name.size() > name_limit) {
-        return fail(ENAMETOOLONG, "name", std::to_string(name.size()) + " UTF-16 units, 255 at most");
-    }
-    const bool has_bad = std::any_of(name.begin(), name.end(), [&](char16_t unit) {
-        return unit < 0x20 || forbidden.find(unit) != std::u16string_view::npos;
-    });
-    if (has_bad) {
-        return fail(EINVAL, "name", quoted(to_utf8(name)) + " has a character that exFAT does not allow");
-    }
-    // exFAT has them, but Windows could never open such a file.
-    if (name.back() == u'.' || name.back() == u' ') {
-        return fail(EINVAL, "name", quoted(to_utf8(name)) + " ends in a dot or a space, which Windows does not allow");
-    }
-    return {};
+    return check_windows_name(name, "exFAT");
 }
 
 Result<std::vector<std::byte>> ExfatFormat::encode(Node& node, const NameIndex&) {

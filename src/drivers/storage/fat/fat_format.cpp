@@ -6,6 +6,7 @@
 #include "drivers/storage/text/times.h"
 #include "drivers/storage/text/upcase.h"
 #include "drivers/storage/text/utf16.h"
+#include "drivers/storage/text/windows_names.h"
 
 #include <algorithm>
 
@@ -148,23 +149,7 @@ std::u16string FatFormat::short_name(const Node& node) const {
 }
 
 Result<void> FatFormat::check_name(const std::u16string& name) const {
-    constexpr std::u16string_view forbidden = u"\"*/:<>?\\|";
-    if (name.empty() || name == u"." || name == u"..") {
-        return fail(EINVAL, "name", "it is none");
-    }
-    if (name.size() > name_limit) {
-        return fail(ENAMETOOLONG, "name", std::to_string(name.size()) + " UTF-16 units, 255 at most");
-    }
-    const bool has_bad = std::any_of(name.begin(), name.end(), [&](char16_t unit) {
-        return unit < 0x20 || unit == 0x7f || forbidden.find(unit) != std::u16string_view::npos;
-    });
-    if (has_bad) {
-        return fail(EINVAL, "name", quoted(to_utf8(name)) + " has a character that FAT does not allow");
-    }
-    if (name.back() == u'.' || name.back() == u' ') {
-        return fail(EINVAL, "name", quoted(to_utf8(name)) + " ends in a dot or a space, which FAT does not allow");
-    }
-    return {};
+    return check_windows_name(name, "FAT", u"\x7f");
 }
 
 std::uint64_t FatFormat::hash(const std::u16string& name) const {

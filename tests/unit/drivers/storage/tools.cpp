@@ -234,4 +234,47 @@ std::unique_ptr<Volume> open_image(storage::BlockDevice& device, std::vector<std
     return std::move(*volume);
 }
 
+Tree write_small_tree(Volume& volume) {
+    const std::string big = pattern(300'000, 1);
+    const auto file = volume.create(root_key, "Ein langer Name mit Ümlaut.txt", Kind::file);
+    REQUIRE(file.ok());
+    write_file(volume, file->key, 0, "hello\n");
+    const auto folder = volume.create(root_key, "Music", Kind::directory);
+    REQUIRE(folder.ok());
+    const auto inner = volume.create(folder->key, "track.mp3", Kind::file);
+    REQUIRE(inner.ok());
+    write_file(volume, inner->key, 0, big);
+    REQUIRE(volume.flush(inner->key).ok());
+    REQUIRE(volume.settle().ok());
+    return {{"Ein langer Name mit Ümlaut.txt", "hello\n"}, {"Music/", ""}, {"Music/track.mp3", big}};
+}
+
+void save_file(const std::filesystem::path& path, const std::string& content) {
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << content;
+}
+
+std::string load_file(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+unsigned explore(storage::BlockDevice& device) {
+    unsigned lines = 0;
+    auto volume = storage::open_volume(device, {}, [&lines](LogLevel, const std::string&) { ++lines; });
+    std::vector<Entry> all = {{.key = root_key, .name = "", .kind = Kind::directory}};
+    for (std::size_t i = 0; volume && i < all.size() && i < 100; ++i) {
+        std::string out(5000, '?');
+        if (all[i].kind == Kind::file) {
+            const auto got = (*volume)->read(all[i].key, 0, std::as_writable_bytes(std::span(out)));
+            CHECK((!got || *got <= out.size()));
+            continue;
+        }
+        if (const auto part = (*volume)->list(all[i].key, 0)) {
+            all.insert(all.end(), part->entries.begin(), part->entries.end());
+        }
+    }
+    return lines;
+}
+
 }  // namespace plugfs::test

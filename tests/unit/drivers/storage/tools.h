@@ -42,6 +42,18 @@ void write_file(storage::Volume& volume, Key file, std::uint64_t offset, const s
 // Bytes that tell where they belong.
 std::string pattern(std::size_t size, unsigned seed);
 
+// What a test of a new volume begins with: a file with a long name, and one in a folder; returns what read_tree()
+// gives.
+Tree write_small_tree(storage::Volume& volume);
+
+// The file of that name with its folders; and what is in one.
+void save_file(const std::filesystem::path& path, const std::string& content);
+std::string load_file(const std::filesystem::path& path);
+
+// Opens what is there, whatever it is, lists a hundred folders and reads the beginning of their files; the test fails
+// if an answer breaks the contract of Volume. Returns how many lines were reported.
+unsigned explore(storage::BlockDevice& device);
+
 // Opens; the lines that were reported are added to `lines` if given.
 std::unique_ptr<storage::Volume> open_image(storage::BlockDevice& device, std::vector<std::string>* lines = nullptr,
                                             storage::VolumeOptions options = {});
