@@ -64,6 +64,16 @@ boot() {
     fi
 }
 
+# report KERNEL-FOLDER NAME COMMAND...: a check on the host, told like those of the guest
+report() {
+    version=$(ls "$1/lib/modules") what=$2
+    shift 2
+    if "$@" >"$work/report" 2>&1; then echo "ok - $version: $what"; else
+        echo "not ok - $version: $what"
+        sed 's/^/#   /' "$work/report"
+    fi
+}
+
 # for_each_kernel COMMAND...: the command with each kernel's folder behind it
 for_each_kernel() {
     for suite in ${PLUGFS_KERNELS:-bookworm bookworm-backports}; do

@@ -1,5 +1,6 @@
 # In the guest of storage_test.
 . "$(cat /run/vm/top)/tests/vm/guest/lib.sh"
+. "$(cat /run/vm/top)/tests/vm/guest/sticks.sh"
 
 # The kernel's own gadget.
 mount -t configfs none /sys/kernel/config 2>/dev/null
@@ -15,27 +16,13 @@ echo "$work/gadget-fat" >"$g/functions/mass_storage.0/lun.0/file"
 ln -s "$g/functions/mass_storage.0" "$g/configs/c.1/"
 ls /sys/class/udc | head -n 1 >"$g/UDC"
 
-drop() { echo 3 >/proc/sys/vm/drop_caches; }
-# port SERIAL, disk SERIAL: where a stick is, and what the kernel calls its disk
-port() { basename "$(dirname "$(grep -lx "$1" /sys/bus/usb/devices/*/serial)")"; }
-disk() {
-    found=$(find "$(readlink -f "/sys/bus/usb/devices/$(port "$1")")" -path '*/block/*' -name 'sd*' -prune 2>/dev/null | head -n 1)
-    test -n "$found" && test -b "/dev/${found##*/}" && echo "/dev/${found##*/}"
-}
-served() { # served SERIAL: its folder's name
-    link=$(ls -d "$mnt"/.by-id/*-"$1" 2>/dev/null) && basename "$(readlink "$link")"
-}
-is_served() { name=$(served "$1") && state_is "$name" running && test -n "$(ls "$mnt/$name/storage")"; }
-root() { echo "$mnt/$(served "$1")/storage/$(ls "$mnt/$(served "$1")/storage")"; }
-type_of() { case $1 in *-exfat) echo exfat ;; *) echo vfat ;; esac; }
-judge() { case $1 in *-exfat) fsck.exfat -n "$2" ;; *) fsck.fat -n "$2" ;; esac; }
 sticks="bot-fat bot-exfat uas-fat uas-exfat gadget-fat"
 
 # Written by the kernel.
 mkdir "$work/k"
 for serial in $sticks; do
     wait_for 60 disk "$serial" || not_ok "$serial: the kernel finds it"
-    mount -t "$(type_of "$serial")" -o iocharset=utf8 "$(disk "$serial")" "$work/k" || not_ok "$serial: the kernel mounts it"
+    mount_stick "$serial" rw || not_ok "$serial: the kernel mounts it"
     cp -r "$vm/tree" "$work/k/kernel"
     umount "$work/k"
 done
@@ -86,7 +73,7 @@ stop_daemon
 for serial in $sticks; do
     check "$serial: the kernel has it again" wait_for 60 disk "$serial"
     check "$serial: fsck" judge "$serial" "$(disk "$serial")"
-    mount -t "$(type_of "$serial")" -o ro,iocharset=utf8 "$(disk "$serial")" "$work/k" || not_ok "$serial: the kernel mounts it again"
+    mount_stick "$serial" ro || not_ok "$serial: the kernel mounts it again"
     check "$serial: the kernel reads what we wrote" diff -r "$vm/tree" "$work/k/ours"
     check "$serial: and what we renamed" diff -r "$vm/tree/one" "$work/k/renamed/one"
     check "$serial: and not what we removed" test ! -e "$work/k/renamed/two"
