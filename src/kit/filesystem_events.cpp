@@ -88,8 +88,11 @@ void Filesystem::list_the_top_again() {
         }
     }
     for (Node* folder : folders) {
-        ++folder->listings;
-        want_listing(*folder);
+        // One that is being listed already goes on under its number.
+        if (folder->listed == Listed::no) {
+            ++folder->listings;
+            want_listing(*folder);
+        }
     }
 }
 
