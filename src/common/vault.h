@@ -30,7 +30,7 @@
 
 namespace plugfs {
 
-inline constexpr std::uint64_t vault_magic = 0x36544c5641534750;  // "PGSAVLT6"
+inline constexpr std::uint64_t vault_magic = 0x37544c5641534750;  // "PGSAVLT7"
 inline constexpr std::size_t vault_page_size = 4096;
 inline constexpr std::size_t small_slot_size = 1024;
 inline constexpr std::size_t small_slot_count = 256;
@@ -54,6 +54,8 @@ struct VaultHeader {
     std::array<std::byte, init_capacity> init_request;
     std::array<std::byte, init_capacity> init_reply;
     std::atomic<std::uint64_t> heartbeat;  // counts up while the worker's FUSE thread turns
+    // Counts up with each request that it takes from the kernel.
+    std::atomic<std::uint64_t> requests_taken;
     // Counts up while the device thread lives: between two calls of the driver, and while a call waits for the device.
     std::atomic<std::uint64_t> device_heartbeat;
     // 1: the device thread starts the driver, or runs one of its calls.

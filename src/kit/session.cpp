@@ -200,7 +200,9 @@ Result<bool> Session::take_one() {
         return false;
     }
     const ssize_t length = ::read(fd_, slot.data(), slot.size());
-    if (length < 0) {
+    if (length >= 0) {
+        vault_.header().requests_taken.fetch_add(1, std::memory_order_relaxed);
+    } else {
         RequestSlots::discard(slot);
         if (errno == EAGAIN) {
             return false;

@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <utility>
+
 namespace plugfs {
 
 namespace {
@@ -30,18 +32,40 @@ void RequestWatch::end() {
     timer_ = 0;
     idle_since_.clear();
     too_many_since_.reset();
+    not_taken_since_.reset();
 }
 
 void RequestWatch::check() {
     timer_ = loop_.after(interval, [this] { check(); });
     const auto now = Deadline::Clock::now();
     const auto requests = watched_.requests->list();
-    const bool stuck = stuck_in_slot(requests, now);
-    if (stuck || gone_without_answer(requests.size(), now)) {
+    std::optional<Lost> how;
+    if (stuck_in_slot(requests, now)) {
+        how = Lost::in_slot;
+    } else if (left_with_the_kernel(now)) {
+        how = Lost::not_taken;
+    } else if (gone_without_answer(requests.size(), now)) {
+        how = Lost::without_slot;
+    }
+    if (how) {
         end();
         const auto lost = lost_;
-        lost(stuck ? Lost::in_slot : Lost::without_slot);
+        lost(*how);
     }
+}
+
+// While the device thread works, the slots may all be taken: then it is the device that is waited for.
+bool RequestWatch::left_with_the_kernel(Time now) {
+    const bool busy = watched_.header->device_busy.load(std::memory_order_relaxed) != 0;
+    const std::uint64_t before = std::exchange(taken_, watched_.header->requests_taken.load(std::memory_order_relaxed));
+    if (busy || before != taken_ || !has_requests(watched_.fuse)) {
+        not_taken_since_.reset();
+        return false;
+    }
+    if (!not_taken_since_) {
+        not_taken_since_ = now;
+    }
+    return now - *not_taken_since_ >= limit_;
 }
 
 bool RequestWatch::stuck_in_slot(const std::vector<PendingRequests::Request>& requests, Time now) {

@@ -1,11 +1,12 @@
 // RequestWatch: notices requests that a living worker has lost.
 //
 // A worker whose memory is damaged may beat and serve, and still have forgotten a request, whose reader would wait for
-// ever. There are two ways to forget one:
+// ever. There are three ways to forget one:
 //
 //   it stands in its slot, and nobody works on it: the device thread has been idle all the time since it came
 //   it has no slot any more, and the kernel has no answer: the kernel counts more requests than there are slots filled
 //   and requests not taken yet
+//   it is not taken: the kernel has requests to give out, and the worker takes none, though its device thread is idle
 #pragma once
 
 #include "supervisor/event_loop.h"
@@ -20,7 +21,7 @@ namespace plugfs {
 
 class RequestWatch {
   public:
-    enum class Lost : std::uint8_t { in_slot, without_slot };
+    enum class Lost : std::uint8_t { in_slot, without_slot, not_taken };
     struct Watched {
         int fuse = -1;
         const PendingRequests* requests = nullptr;  // both must outlive the watch, until end()
@@ -44,6 +45,7 @@ class RequestWatch {
     void check();
     [[nodiscard]] bool stuck_in_slot(const std::vector<PendingRequests::Request>& requests, Time now);
     [[nodiscard]] bool gone_without_answer(std::size_t in_slots, Time now);
+    [[nodiscard]] bool left_with_the_kernel(Time now);
 
     EventLoop& loop_;
     const FuseConnections& connections_;
@@ -53,6 +55,8 @@ class RequestWatch {
     EventLoop::Timer timer_ = 0;
     std::map<std::uint64_t, Time> idle_since_;  // by unique
     std::optional<Time> too_many_since_;
+    std::optional<Time> not_taken_since_;
+    std::uint64_t taken_ = 0;  // what the vault said at the last look
 };
 
 }  // namespace plugfs

@@ -209,8 +209,15 @@ Result<void> UsbredirDevice::reset(Deadline deadline) {
     PLUGFS_TRY(session_->reset());
     // A reset has no answer; the answer to the next request tells that it is over, and who came back.
     std::array<std::byte, device_descriptor_size> bytes{};
-    PLUGFS_ASSIGN(const std::size_t got, read_descriptor(std::uint8_t(DescriptorType::device), 0, bytes, deadline));
-    PLUGFS_ASSIGN(const auto device, parse_device_descriptor(std::span(bytes).first(got)));
+    const auto got = read_descriptor(std::uint8_t(DescriptorType::device), 0, bytes, deadline);
+    if (!got && got.error().code == ETIMEDOUT) {
+        // A usb-host answers even for a device that does not: it is the connection that does not work any more, and
+        // only a new one helps.
+        session_->lose(fail(ENODEV, "reset", "the other side does not answer any more"));
+        return session_->check();
+    }
+    PLUGFS_TRY(got);
+    PLUGFS_ASSIGN(const auto device, parse_device_descriptor(std::span(bytes).first(*got)));
     if (device.identity.vendor_id != identity_.vendor_id || device.identity.product_id != identity_.product_id) {
         return fail(ENODEV, "reset", "the device came back as another one");
     }

@@ -58,6 +58,8 @@ class UsbredirSession final : private UsbredirEvents {
     [[nodiscard]] Result<bool> run_until(const std::function<bool()>& done, Deadline deadline, int wake_fd = -1);
     // ENODEV once the device is gone.
     [[nodiscard]] Result<void> check() const { return gone_; }
+    // The connection is of no use any more: from now on everything says ENODEV.
+    void lose(const Error& why);
 
   private:
     UsbredirSession();
@@ -66,7 +68,6 @@ class UsbredirSession final : private UsbredirEvents {
     void send_data(const Request& request, std::span<const std::byte> out);
     void act(InterruptStreams::Action action, std::uint8_t endpoint);
     void complain(const std::string& line);
-    void lose(const Error& why);
     [[nodiscard]] Request* answered(std::uint64_t id, Request::Kind kind, std::uint8_t endpoint);
     void finish_data(Request& request, std::uint8_t status, std::size_t length, std::span<const std::byte> data);
 

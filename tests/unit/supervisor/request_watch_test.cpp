@@ -65,6 +65,29 @@ TEST_CASE("one that the device thread works on is not") {
     CHECK_FALSE(fixture.lost);
 }
 
+TEST_CASE("a request that stays with the kernel while nobody takes any is lost") {
+    Fixture fixture;
+    REQUIRE(::write(fixture.kernel_end.get(), "", 1) == 1);
+    SUBCASE("it is") {
+        fixture.run(std::chrono::seconds(30));
+        CHECK(fixture.lost == RequestWatch::Lost::not_taken);
+    }
+    SUBCASE("not while the device thread works") {
+        fixture.vault.header().device_busy = 1;
+        fixture.run(3 * limit);
+        CHECK_FALSE(fixture.lost);
+    }
+    SUBCASE("not where others are taken") {
+        const std::function<void()> take = [&] {
+            ++fixture.vault.header().requests_taken;
+            fixture.loop->after(limit / 6, take);
+        };
+        take();
+        fixture.run(3 * limit);
+        CHECK_FALSE(fixture.lost);
+    }
+}
+
 TEST_CASE("nor is anything lost where there is no request") {
     Fixture fixture;
     fixture.run(3 * limit);

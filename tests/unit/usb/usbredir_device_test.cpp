@@ -2,6 +2,7 @@
 #include "connection.h"
 
 #include <array>
+#include <future>
 
 using namespace plugfs;
 using namespace plugfs::usb;
@@ -158,6 +159,21 @@ TEST_CASE("a device that comes back from a reset as another one is gone") {
         return hooks;
     });
     CHECK(connection.device->reset(soon()).error().code == ENODEV);
+}
+
+TEST_CASE("where nobody answers after a reset the connection is lost") {
+    std::promise<void> over;
+    Connection connection([&](ScriptedHost*&) {
+        ScriptedHost::Hooks hooks;
+        hooks.reset = [&] { over.get_future().wait(); };
+        return hooks;
+    });
+    Backend& device = *connection.device;
+    REQUIRE(device.claim(0));
+    CHECK(device.reset(Deadline::after(milliseconds(50))).error().code == ENODEV);
+    std::array<std::byte, 2> status{};
+    CHECK(device.control_in({}, status, soon()).error().code == ENODEV);
+    over.set_value();
 }
 
 TEST_CASE("opening fails with a reason") {
