@@ -6,6 +6,7 @@
 #include "drivers/storage/text/little_endian.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace plugfs::storage::ntfs {
 
@@ -24,8 +25,7 @@ Result<std::optional<RedoNotes::Note>> RedoNotes::read_note(const std::vector<Ra
     Note note;
     note.bytes.resize(device_->block_size());
     PLUGFS_TRY(read_place(place, note.bytes));
-    if (!std::equal(magic.begin(), magic.end(), note.bytes.begin(),
-                    [](char a, std::byte b) { return static_cast<std::byte>(a) == b; })) {
+    if (std::memcmp(note.bytes.data(), magic.data(), magic.size()) != 0) {
         return std::optional<Note>();
     }
     const auto length = get_le<std::uint64_t>(note.bytes, 32);
