@@ -83,6 +83,7 @@ Result<void> ClusterVolume::move_away(const Node& source, Node& moved) {
     }
     PLUGFS_TRY(insert(moved, slots, first));
     if (source.kind == Kind::directory && source.folder != &target) {
+        device_.order();  // the note tells what it leads up to only while both entries are there
         PLUGFS_TRY(format_->folder_moved(moved));
     }
     device_.order();
@@ -227,6 +228,7 @@ Result<void> ClusterVolume::switch_over(const Node& source, Node& result) {
     }
     PLUGFS_TRY(slots_->write(*result.folder, result.slot, format_->update(result)));
     if (source.kind == Kind::directory && source.folder != result.folder) {
+        device_.order();  // see move_away()
         PLUGFS_TRY(format_->folder_moved(result));
     }
     device_.order();
