@@ -23,7 +23,7 @@ Result<std::vector<std::string>> read_playlist(std::string_view text) {
     if (text.size() > playlist_size_limit) {
         return fail(EINVAL, "playlist", std::to_string(text.size()) + " bytes");
     }
-    if (text.starts_with(byte_order_mark)) {
+    while (text.starts_with(byte_order_mark)) {  // each converter may have put its own there
         text.remove_prefix(byte_order_mark.size());
     }
     if (text.find('\0') != std::string_view::npos) {

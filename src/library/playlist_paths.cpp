@@ -111,7 +111,7 @@ std::string_view playlist_stem(std::string_view filename) {
 
 Result<std::string> map_playlist(std::string_view text, const PathMap& map) {
     PLUGFS_ASSIGN(const auto paths, read_playlist(text));  // it is text, and not too much
-    if (text.starts_with(byte_order_mark)) {
+    while (text.starts_with(byte_order_mark)) {            // each converter may have put its own there
         text.remove_prefix(byte_order_mark.size());
     }
     std::string mapped;
