@@ -1,14 +1,15 @@
 #include "kit/operation_search.h"
 
+#include "kit/tree.h"
+
 #include <cerrno>
 
 namespace plugfs::kit {
 
 namespace {
 
-// A device that never comes to an end, or begins one session after the other, is not followed for ever.
+// A device that never comes to an end is not followed for ever.
 constexpr unsigned part_limit = 100'000;
-constexpr unsigned stale_limit = 3;
 
 Result<std::optional<Entry>> find_in_folder(Driver& driver, Key folder, const std::string& name) {
     std::uint64_t cursor = 0;

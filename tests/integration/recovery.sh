@@ -70,7 +70,7 @@ copy_in_halves() {
     (
         exec 3<"$root/big.bin"
         dd of="$work/copy" bs=256k count=40 <&3 2>"$work/err"
-        until [ -e "$work/go" ]; do sleep 0.05; done
+        wait_for 60 test -e "$work/go"
         dd bs=256k <&3 >>"$work/copy" 2>"$work/err"
     ) &
     reader=$!
