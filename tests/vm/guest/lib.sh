@@ -24,11 +24,21 @@ usb_present() { grep -qs "^PRODUCT=$1/$2/" /sys/bus/usb/devices/*/uevent; }
 
 # count_usb: from here on, the traffic of all buses is noted; usb_bytes DIRECTION (i, o): bytes moved by bulk transfers since then
 count_usb() {
-    cat /sys/kernel/debug/usb/usbmon/0u >"$work/usbmon" &
+    # usbmon queues what happens from the open on, but only some dozens of events: so it is opened before anything can happen, and nothing
+    # does before the reader runs.
+    exec 8</sys/kernel/debug/usb/usbmon/0u
+    cat <&8 >"$work/usbmon" &
     usbmon=$!
+    exec 8<&-
     pids="$pids $usbmon"
+    wait_for 10 grep -qx cat "/proc/$usbmon/comm"
 }
 usb_bytes() {
+    usb_noted=-1
+    until [ "$(stat -c %s "$work/usbmon")" = "$usb_noted" ]; do
+        usb_noted=$(stat -c %s "$work/usbmon")
+        sleep 0.3
+    done
     kill "$usbmon" && wait "$usbmon" 2>/dev/null
     # tag, time, C for a completed transfer, type and direction:bus:device:endpoint, status, length
     awk -v wanted="B$1:" '$3 == "C" && index($4, wanted) == 1 { sum += $6 } END { print sum + 0 }' "$work/usbmon"
