@@ -152,7 +152,8 @@ class Driver {
         (void)endpoint;
         (void)packet;
     }
-    // Housekeeping between calls. Returns when it wants to be called next (a minute at most).
+    // Housekeeping between calls. Returns when it wants to be called next (a minute at most); 0: there is more to do,
+    // at once if nobody waits, else when those who do have had their turn.
     virtual std::chrono::milliseconds tick() { return std::chrono::minutes(1); }
     // The largest piece that read() is asked for: what the device moves best in one go. 4 KiB to 4 MiB.
     [[nodiscard]] virtual std::size_t read_size() const { return std::size_t{1} << 20U; }

@@ -17,12 +17,16 @@ Result<std::unique_ptr<DeviceQueue>> DeviceQueue::create() {
 
 JobId DeviceQueue::add(Priority priority, Job job) {
     JobId id = 0;
+    bool sleeps = false;
     {
         const std::lock_guard lock(mutex_);
         id = ++last_id_;
         lists_[static_cast<std::size_t>(priority)].push_back({id, std::move(job)});
+        sleeps = std::exchange(sleeping_, false);
     }
-    wake();
+    if (sleeps) {
+        wake();
+    }
     return id;
 }
 
@@ -60,20 +64,24 @@ void DeviceQueue::call_off(JobId id) {
 
 std::optional<Job> DeviceQueue::take() {
     const std::lock_guard lock(mutex_);
-    // Meant for the job that has ended.
-    (void)call_off_->take();
+    if (call_off_->asked()) {  // meant for the job that has ended
+        (void)call_off_->take();
+    }
     running_ = 0;
     for (auto& list : lists_) {
         if (!list.empty()) {
+            sleeping_ = false;
             running_ = list.front().id;
             Job job = std::move(list.front().job);
             list.pop_front();
             return job;
         }
     }
-    // Nothing left: only now may a wait on the descriptor sleep.
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
+    sleeping_ = true;
+    if (woken_.exchange(false)) {
+        std::uint64_t count = 0;
+        [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
+    }
     return std::nullopt;
 }
 
@@ -85,6 +93,8 @@ bool DeviceQueue::empty() {
 void DeviceQueue::wake() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    // After that, or what is written would be left in it.
+    woken_ = true;
 }
 
 }  // namespace plugfs::kit

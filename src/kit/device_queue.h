@@ -12,6 +12,7 @@
 #include <plugfs/driver.h>
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -45,9 +46,9 @@ class DeviceQueue {
     std::optional<Job> take();
     // Whether nothing waits.
     [[nodiscard]] bool empty();
-    // Readable while jobs wait, or after wake().
+    // Readable when a job comes after take() had none left, or after wake().
     [[nodiscard]] int wake_fd() const { return event_.get(); }
-    // Ends a wait on wake_fd without a job.
+    // Ends a wait on wake_fd without a job. Any thread.
     void wake();
     // What ends the waits of the job that is running.
     [[nodiscard]] usb::CallOff& waits() { return *call_off_; }
@@ -62,7 +63,9 @@ class DeviceQueue {
     std::optional<Waiting> extract(JobId id);
 
     UniqueFd event_;
+    std::atomic<bool> woken_ = false;  // something has been written to it
     std::mutex mutex_;
+    bool sleeping_ = true;  // the device thread has found nothing, and may wait for the descriptor
     std::array<std::deque<Waiting>, 3> lists_;
     JobId last_id_ = 0;
     JobId running_ = 0;

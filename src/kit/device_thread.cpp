@@ -13,7 +13,19 @@ namespace {
 using Clock = Deadline::Clock;
 constexpr std::chrono::milliseconds shortest_tick{10};
 constexpr std::chrono::milliseconds longest_tick{60'000};
+constexpr std::chrono::milliseconds shortest_pause{1};
 constexpr std::chrono::seconds replacement_patience{10};
+// Between short jobs it is looked less often than after each whether anything has arrived.
+constexpr std::chrono::milliseconds look_interval{5};
+// Until the next tick of a driver that wants it after `wait`. One that has more to do at once leaves those who wait a
+// third of the time at least.
+Clock::duration pause_after(std::chrono::milliseconds wait, Clock::duration took, bool nobody_waits) {
+    if (wait.count() > 0) {
+        return std::clamp(wait, shortest_tick, longest_tick);
+    }
+    return nobody_waits ? Clock::duration(0) : std::clamp<Clock::duration>(took / 2, shortest_pause, shortest_tick);
+}
+
 }  // namespace
 
 // What the driver sees of plugfs. Its functions run on the device thread and post to the FUSE thread.
@@ -180,6 +192,7 @@ void DeviceThread::eject() {
 
 Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
     auto next_tick = Clock::now();
+    auto next_look = next_tick;
     while (!stopping_ && !ejected_) {
         wait_to_be_replaced();
         heartbeat_.fetch_add(1, std::memory_order_relaxed);
@@ -192,12 +205,17 @@ Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
             }
         }
         deliver(backend, driver);
-        if (Clock::now() >= next_tick) {
-            next_tick = Clock::now() + std::clamp(driver.tick(), shortest_tick, longest_tick);
+        if (const auto begun = Clock::now(); begun >= next_tick) {
+            const auto wait = driver.tick();
+            next_tick = Clock::now() + pause_after(wait, Clock::now() - begun, queue_.empty());
+        }
+        if (job && Clock::now() < next_look) {
+            continue;
         }
         // With jobs waiting this only collects what has arrived, and notices that the device has gone.
         const auto until = job ? Deadline::after(std::chrono::milliseconds(0)) : Deadline::at(next_tick);
         PLUGFS_TRY(backend.wait_activity(queue_.wake_fd(), until));
+        next_look = Clock::now() + look_interval;
     }
     return {};
 }

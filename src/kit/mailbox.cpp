@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 
 #include <memory>
+#include <utility>
 
 namespace plugfs::kit {
 
@@ -18,6 +19,9 @@ void Mailbox::post(std::function<void()> work) {
     {
         const std::lock_guard lock(mutex_);
         work_.push_back(std::move(work));
+        if (std::exchange(announced_, true)) {
+            return;
+        }
     }
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
@@ -30,6 +34,7 @@ void Mailbox::run_all() {
     {
         const std::lock_guard lock(mutex_);
         work.swap(work_);
+        announced_ = false;
     }
     for (auto& function : work) {
         function();

@@ -32,6 +32,7 @@ class Mailbox {
     explicit Mailbox(UniqueFd event) : event_(std::move(event)) {}
     UniqueFd event_;
     std::mutex mutex_;
+    bool announced_ = false;  // the descriptor is readable, or about to be
     std::vector<std::function<void()>> work_;
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 // So that replies from the mailbox and the supervisor's messages get their turn under load.
 constexpr int requests_per_turn = 32;
+constexpr unsigned turns_between_bursts = 8;
 
 constexpr unsigned failure_limit = 8;
 constexpr std::chrono::seconds failure_time{10};
@@ -185,12 +186,19 @@ void Session::wake_pollers_of_predecessor() {
 }
 
 Result<void> Session::serve() {
-    for (int i = 0; i < requests_per_turn; ++i) {
-        PLUGFS_ASSIGN(const bool taken, take_one());
-        if (!taken) {
+    // Most come one by one, and asking for a second one in vain takes as long as asking for the first. So it is asked
+    // for where the last turn had several, and now and then.
+    const bool several = in_bursts_ || ++turns_ % turns_between_bursts == 0;
+    const int limit = several ? requests_per_turn : 1;
+    int taken = 0;
+    while (taken < limit) {
+        PLUGFS_ASSIGN(const bool more, take_one());
+        if (!more) {
             break;
         }
+        ++taken;
     }
+    in_bursts_ = taken > 1;
     return {};
 }
 

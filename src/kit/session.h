@@ -99,7 +99,9 @@ class Session {
     std::uint64_t current_poll_handle_ = 0;
     bool playing_init_ = false;
     int init_error_ = 0;
-    unsigned failures_ = 0;  // in a row
+    unsigned turns_ = 0;
+    bool in_bursts_ = false;  // the last turn had more than one request
+    unsigned failures_ = 0;   // in a row
     Deadline::Clock::time_point failing_since_;
 };
 

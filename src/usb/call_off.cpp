@@ -24,11 +24,14 @@ Result<std::unique_ptr<CallOff>> CallOff::create() {
 void CallOff::ask() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    // After that: then whoever finds it asked, and takes it, leaves nothing in the descriptor.
+    asked_ = true;
 }
 
 bool CallOff::take() {
+    const bool asked = asked_.exchange(false);
     std::uint64_t count = 0;
-    return ::read(event_.get(), &count, sizeof count) == sizeof count;
+    return ::read(event_.get(), &count, sizeof count) == sizeof count || asked;
 }
 
 void call_waits_off_by(CallOff* call_off) {

@@ -8,6 +8,7 @@
 
 #include <plugfs/result.h>
 
+#include <atomic>
 #include <memory>
 
 namespace plugfs::usb {
@@ -16,13 +17,15 @@ class CallOff {
   public:
     static Result<std::unique_ptr<CallOff>> create();
 
-    void ask();                                            // any thread
-    [[nodiscard]] bool take();                             // whether it was asked; it is not, afterwards
-    [[nodiscard]] int fd() const { return event_.get(); }  // readable while it is asked
+    void ask();                                                // any thread
+    [[nodiscard]] bool take();                                 // whether it was asked; it is not, afterwards
+    [[nodiscard]] int fd() const { return event_.get(); }      // readable while it is asked
+    [[nodiscard]] bool asked() const { return asked_.load(); }  // without a system call; last to become true
 
   private:
     explicit CallOff(UniqueFd event) : event_(std::move(event)) {}
     UniqueFd event_;
+    std::atomic<bool> asked_ = false;
 };
 
 // The one that ends the waits of this process; null: none does. It must outlive them.

@@ -283,8 +283,8 @@ void LibusbDevice::end_transfers(std::optional<std::uint8_t> interface_number) {
             urb->cancel();
         }
     }
-    (void)handle_->run_until([&] { return std::ranges::none_of(handle_->urbs(), concerned); },
-                             Deadline::after(reap_limit));
+    (void)handle_->reap_until([&] { return std::ranges::none_of(handle_->urbs(), concerned); },
+                              Deadline::after(reap_limit));
 }
 
 Result<void> LibusbDevice::reset(Deadline deadline) {

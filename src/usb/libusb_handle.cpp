@@ -1,11 +1,11 @@
 // Opening, and the event loop; see the header.
 #include "usb/libusb_handle.h"
-#include "usb/wait.h"
 
 #include "common/log.h"
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -76,30 +76,55 @@ void LibusbHandle::lose(std::string_view why) {
     }
 }
 
+void LibusbHandle::handle_events(std::chrono::milliseconds wait) {
+    timeval limit{wait.count() / 1000, static_cast<suseconds_t>(wait.count() % 1000 * 1000)};
+    const int code = libusb_handle_events_timeout_completed(context_, &limit, nullptr);
+    if (code < 0 && code != LIBUSB_ERROR_INTERRUPTED) {
+        lose(std::string("handling events: ") + libusb_error_name(code));
+    }
+}
+
 Result<bool> LibusbHandle::run_until(const std::function<bool()>& done, Deadline deadline, int wake_fd) {
+    for (;;) {
+        if (done()) {
+            return true;
+        }
+        const bool last = deadline.expired();
+        PLUGFS_ASSIGN(const auto ready, poll_events(deadline, wake_fd));
+        if (ready.events) {
+            handle_events(std::chrono::milliseconds(0));
+        }
+        if (ready.woken || last || !gone_) {
+            return finished(done);
+        }
+    }
+}
+
+Result<bool> LibusbHandle::reap_until(const std::function<bool()>& done, Deadline deadline,
+                                      std::chrono::milliseconds slice) {
     for (;;) {
         if (done()) {
             return true;
         }
         const Deadline limit = reap_until_ ? Deadline::earlier(deadline, *reap_until_) : deadline;
         const bool last = limit.expired();
-        PLUGFS_ASSIGN(const bool woken, poll_events(limit, wake_fd));
-        timeval zero{};
-        const int code = libusb_handle_events_timeout_completed(context_, &zero, nullptr);
-        if (code < 0 && code != LIBUSB_ERROR_INTERRUPTED) {
-            lose(std::string("handling events: ") + libusb_error_name(code));
-        }
-        if (woken || last) {
-            const bool finished = done();
-            if (!finished) {
-                PLUGFS_TRY(gone_);
-            }
-            return finished;
+        count_wait();
+        handle_events(std::min(slice, std::chrono::milliseconds(limit.remaining_ms())));
+        if (last) {
+            return finished(done);
         }
     }
 }
 
-Result<bool> LibusbHandle::poll_events(Deadline deadline, int wake_fd) {
+Result<bool> LibusbHandle::finished(const std::function<bool()>& done) const {
+    if (done()) {
+        return true;
+    }
+    PLUGFS_TRY(gone_);
+    return false;
+}
+
+Result<LibusbHandle::Ready> LibusbHandle::poll_events(Deadline deadline, int wake_fd) {
     std::vector<pollfd> fds;
     const libusb_pollfd** const list = libusb_get_pollfds(context_);
     if (list == nullptr) {
@@ -109,21 +134,21 @@ Result<bool> LibusbHandle::poll_events(Deadline deadline, int wake_fd) {
         fds.push_back({(*entry)->fd, (*entry)->events, 0});
     }
     libusb_free_pollfds(list);
+    // Not among libusb's any more once it has seen that the device is gone.
+    fds.push_back({usbfs_.get(), 0, 0});
     fds.push_back({wake_fd, POLLIN, 0});
     const int ready = wait_for(fds, deadline);
     if (ready < 0) {
         return fail(EIO, "usbfs", std::string("poll: ") + std::strerror(errno));
     }
-    if (ready <= 0) {
-        return false;
+    const auto wake = fds.end() - 1;
+    const auto usbfs = fds.end() - 2;
+    const bool events = std::any_of(fds.begin(), usbfs, [](const pollfd& fd) { return fd.revents != 0; });
+    // usbfs says so when the device has gone (or is about to: libusb then sees the same).
+    if ((usbfs->revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+        lose("unplugged");
     }
-    for (const pollfd& fd : fds) {
-        // usbfs says so when the device has gone (or is about to: libusb then sees the same).
-        if (fd.fd == usbfs_.get() && (fd.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
-            lose("unplugged");
-        }
-    }
-    return fds.back().revents != 0;
+    return Ready{events, wake->revents != 0};
 }
 
 }  // namespace plugfs::usb

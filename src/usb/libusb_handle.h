@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/unique_fd.h"
+#include "usb/wait.h"
 
 #include <plugfs/deadline.h>
 #include <plugfs/result.h>
@@ -45,9 +46,13 @@ class LibusbHandle {
     // Returns the error of a libusb call (0: none), and notes it when it says that the device is gone.
     [[nodiscard]] Result<void> note(int code, std::string_view stage);
 
-    // Handles events until `done()` or the deadline, or `wake_fd` is readable. When the device is gone, what is in
-    // flight still has to be reaped: it goes on for reap_limit after the loss at most, and then says ENODEV.
-    [[nodiscard]] Result<bool> run_until(const std::function<bool()>& done, Deadline deadline, int wake_fd = -1);
+    // Handles events until `done()` or the deadline, or `wake_fd` is readable.
+    [[nodiscard]] Result<bool> run_until(const std::function<bool()>& done, Deadline deadline, int wake_fd);
+    // The same for what ends with a transfer that is in flight: one system call less for each event. `done()` is asked
+    // after each event, and every `slice`. When the device is gone, what is in flight still has to be reaped: it goes
+    // on for reap_limit after the loss at most, and then says ENODEV.
+    [[nodiscard]] Result<bool> reap_until(const std::function<bool()>& done, Deadline deadline,
+                                          std::chrono::milliseconds slice = longest_uncounted);
 
     // Every transfer that exists, so that a reset can end them all.
     void enter(LibusbUrb& urb) { urbs_.push_back(&urb); }
@@ -56,8 +61,14 @@ class LibusbHandle {
 
   private:
     explicit LibusbHandle(UniqueFd usbfs) : usbfs_(std::move(usbfs)) {}
-    // Waits for libusb's descriptors and `wake_fd`; true when the latter is readable.
-    [[nodiscard]] Result<bool> poll_events(Deadline deadline, int wake_fd);
+    struct Ready {
+        bool events = false;  // for libusb
+        bool woken = false;   // `wake_fd` is readable
+    };
+    [[nodiscard]] Result<Ready> poll_events(Deadline deadline, int wake_fd);
+    // What has happened, or happens within that time.
+    void handle_events(std::chrono::milliseconds wait);
+    [[nodiscard]] Result<bool> finished(const std::function<bool()>& done) const;
     void lose(std::string_view why);
 
     UniqueFd usbfs_;  // closed last

@@ -14,6 +14,8 @@ namespace {
 // Below this, mapping pages costs more than the copy that it saves.
 constexpr std::size_t device_memory_threshold = std::size_t{16} << 10U;
 constexpr std::size_t capacity_limit = std::size_t{64} << 20U;
+// How soon a wait ends that is called off.
+constexpr std::chrono::milliseconds call_off_slice{20};
 
 }  // namespace
 
@@ -145,7 +147,8 @@ Result<void> LibusbUrb::submit(std::size_t length, std::uint8_t flags, std::uint
 
 Result<std::size_t> LibusbUrb::wait(Deadline deadline) {
     CallOff* call_off = deadline.may_be_called_off() ? waits_are_called_off_by() : nullptr;
-    (void)handle_.run_until([this] { return !state_->in_flight; }, deadline, call_off != nullptr ? call_off->fd() : -1);
+    const auto done = [this, call_off] { return !state_->in_flight || (call_off != nullptr && call_off->asked()); };
+    (void)handle_.reap_until(done, deadline, call_off != nullptr ? call_off_slice : longest_uncounted);
     if (state_->in_flight) {
         timed_out_ = call_off == nullptr || !call_off->take();
         cancel();
@@ -161,7 +164,7 @@ void LibusbUrb::cancel() {
 }
 
 void LibusbUrb::reap() {
-    (void)handle_.run_until([this] { return !state_->in_flight; }, Deadline::after(reap_limit));
+    (void)handle_.reap_until([this] { return !state_->in_flight; }, Deadline::after(reap_limit));
 }
 
 Result<std::size_t> LibusbUrb::outcome() {

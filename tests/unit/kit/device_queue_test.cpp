@@ -54,6 +54,42 @@ TEST_CASE("urgent jobs go first, and a job can be hurried along or taken out") {
     CHECK(readable((*queue)->wake_fd()));
 }
 
+TEST_CASE("whoever waits for jobs is woken by the first one") {
+    auto queue = DeviceQueue::create();
+    REQUIRE(queue.ok());
+    const int fd = (*queue)->wake_fd();
+    const auto nothing = [](Driver&) {};
+    for (int round = 0; round < 3; ++round) {
+        REQUIRE_FALSE((*queue)->take());
+        CHECK_FALSE(readable(fd));
+        (*queue)->add(Priority::demanded, nothing);
+        CHECK(readable(fd));
+        (*queue)->add(Priority::demanded, nothing);
+        REQUIRE((*queue)->take());
+        (*queue)->add(Priority::demanded, nothing);  // whoever has found one looks again by himself
+        REQUIRE((*queue)->take());
+        REQUIRE((*queue)->take());
+    }
+    // From another thread, in whatever order: nothing is left behind, and nobody sleeps over it.
+    constexpr int jobs = 20'000;
+    std::thread adder([&] {
+        for (int i = 0; i < jobs; ++i) {
+            (*queue)->add(Priority::demanded, nothing);
+        }
+    });
+    for (int taken = 0; taken < jobs;) {
+        if ((*queue)->take()) {
+            ++taken;
+            continue;
+        }
+        pollfd ready{fd, POLLIN, 0};
+        REQUIRE(::poll(&ready, 1, 10'000) == 1);
+    }
+    adder.join();
+    CHECK_FALSE((*queue)->take());
+    CHECK_FALSE(readable(fd));
+}
+
 TEST_CASE("calling off is for the job that runs, and is forgotten with it") {
     auto queue = DeviceQueue::create();
     REQUIRE(queue.ok());

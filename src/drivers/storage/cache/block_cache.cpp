@@ -340,6 +340,10 @@ Error BlockCache::failed(const Error& error) {
     return error;
 }
 
+bool BlockCache::much_waits() const {
+    return log_->used() > std::min<std::uint64_t>(log_->capacity() / 4, limits_.much);
+}
+
 void BlockCache::begin_draining() {
     draining_to_ = log_->records().empty() ? 0 : log_->records().back().sequence;
     drain_began_ = Clock::now();
@@ -357,7 +361,7 @@ Result<std::chrono::milliseconds> BlockCache::tend() {
     if (failures_ > 0 && now < try_again_) {
         return left(try_again_);
     }
-    if (!draining_to_ && (now >= *dirty_since_ + limits_.old_age || log_->used() > log_->capacity() / 4)) {
+    if (!draining_to_ && (now >= *dirty_since_ + limits_.old_age || much_waits())) {
         begin_draining();
     }
     if (!draining_to_) {
@@ -378,7 +382,7 @@ Result<std::chrono::milliseconds> BlockCache::tend() {
     }
     // What has come since then, none of it before that moment, gets as old as the rest.
     dirty_since_ = drain_began_;
-    const bool much = log_->committed_count() > 0 && log_->used() > log_->capacity() / 4;
+    const bool much = log_->committed_count() > 0 && much_waits();
     return much ? std::chrono::milliseconds(0) : left(*dirty_since_ + limits_.old_age);
 }
 

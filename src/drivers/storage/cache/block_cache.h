@@ -31,6 +31,9 @@ class BlockCache : public BlockDevice {
     struct Limits {
         std::size_t pages = 4096;                 // of metadata that are kept
         std::chrono::milliseconds old_age{1000};  // what is older is written back, used or not
+        // More than that is, too, old or not: the device should be at work while somebody copies a file. Bytes; a
+        // quarter of the log at most.
+        std::size_t much = std::size_t{4} << 20U;
     };
 
     // A cache of what is in `unit`, which must be open with `medium`, and outlive it. `memory` is memory that outlives
@@ -81,6 +84,7 @@ class BlockCache : public BlockDevice {
     Result<void> append(std::uint64_t block, std::span<const std::byte> bytes, Use use, Rank rank);
     void note_rank(std::uint64_t block, std::uint64_t count, Rank rank);
     Result<void> make_room(std::size_t bytes);
+    [[nodiscard]] bool much_waits() const;
     void begin_draining();
     // Counts failures in a row.
     Error failed(const Error& error);

@@ -193,6 +193,28 @@ TEST_CASE("tend() writes back what is old, and says when to come again") {
     CHECK(fixture.cache->dirty_bytes() == 0);
 }
 
+TEST_CASE("tend() writes back much at once, old or not, and then leaves off") {
+    Fixture fixture;
+    fixture.limits.much = 100'000;
+    fixture.die_and_open();
+    const std::string piece(40'000, 'p');
+    for (std::uint64_t at = 0; at < 80'000; at += piece.size()) {
+        fixture.write(at, piece);
+        REQUIRE(fixture.cache->commit().ok());
+        CHECK(fixture.cache->tend().value() > std::chrono::milliseconds(0));
+    }
+    CHECK(fixture.unit.writes == 0);
+    fixture.write(80'000, piece);
+    REQUIRE(fixture.cache->commit().ok());
+    while (fixture.cache->tend().value() == std::chrono::milliseconds(0)) {
+    }
+    CHECK(fixture.medium(80'000, piece.size()) == piece);
+    CHECK(fixture.cache->dirty_bytes() == 0);
+    fixture.write(0, piece);
+    REQUIRE(fixture.cache->commit().ok());
+    CHECK(fixture.cache->tend().value() > std::chrono::milliseconds(0));
+}
+
 TEST_CASE("a device that fails to take it three times is not written to any more; readers still see it") {
     Fixture fixture;
     fixture.write(3000, "never");
