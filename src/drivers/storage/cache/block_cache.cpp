@@ -19,6 +19,12 @@ constexpr unsigned failure_limit = 3;
 constexpr std::size_t ranked_limit = 4096;
 constexpr std::chrono::milliseconds failure_pause{500};
 
+constexpr std::chrono::milliseconds idle{60'000};
+
+std::chrono::milliseconds time_until(Clock::time_point moment, Clock::time_point now) {
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(moment - now), std::chrono::milliseconds(1));
+}
+
 std::uint64_t hash_text(const std::string& text, std::uint64_t seed) {
     return checksum64(std::as_bytes(std::span(text)), seed);
 }
@@ -306,8 +312,7 @@ Result<void> BlockCache::flush() {
         return failed(done.error());
     }
     failures_ = 0;
-    draining_to_.reset();
-    dirty_since_.reset();
+    emptied();
     return {};
 }
 
@@ -349,15 +354,29 @@ void BlockCache::begin_draining() {
     drain_began_ = Clock::now();
 }
 
-Result<std::chrono::milliseconds> BlockCache::tend() {
-    constexpr std::chrono::milliseconds idle{60'000};
-    if (failure_ || !dirty_since_) {
-        return idle;
+void BlockCache::emptied() {
+    draining_to_.reset();
+    dirty_since_.reset();
+    emptied_ = Clock::now();
+}
+
+std::chrono::milliseconds BlockCache::give_back_when_quiet(Clock::time_point now) {
+    if (emptied_ && now < *emptied_ + limits_.quiet) {
+        return time_until(*emptied_ + limits_.quiet, now);
     }
+    if (emptied_) {
+        log_->give_back_memory();
+        emptied_.reset();
+    }
+    return idle;
+}
+
+Result<std::chrono::milliseconds> BlockCache::tend() {
     const auto now = Clock::now();
-    const auto left = [now](Clock::time_point moment) {
-        return std::max(std::chrono::ceil<std::chrono::milliseconds>(moment - now), std::chrono::milliseconds(1));
-    };
+    if (failure_ || !dirty_since_) {
+        return failure_ ? idle : give_back_when_quiet(now);
+    }
+    const auto left = [now](Clock::time_point moment) { return time_until(moment, now); };
     if (failures_ > 0 && now < try_again_) {
         return left(try_again_);
     }
@@ -375,11 +394,11 @@ Result<std::chrono::milliseconds> BlockCache::tend() {
     if (*more) {
         return std::chrono::milliseconds(0);
     }
-    draining_to_.reset();
-    dirty_since_.reset();
     if (log_->records().empty()) {
-        return idle;
+        emptied();
+        return limits_.quiet;
     }
+    draining_to_.reset();
     // What has come since then, none of it before that moment, gets as old as the rest.
     dirty_since_ = drain_began_;
     const bool much = log_->committed_count() > 0 && much_waits();

@@ -34,6 +34,7 @@ class BlockCache : public BlockDevice {
         // More than that is, too, old or not: the device should be at work while somebody copies a file. Bytes; a
         // quarter of the log at most.
         std::size_t much = std::size_t{4} << 20U;
+        std::chrono::milliseconds quiet{5000};  // after that the log's memory is given back
     };
 
     // A cache of what is in `unit`, which must be open with `medium`, and outlive it. `memory` is memory that outlives
@@ -86,6 +87,8 @@ class BlockCache : public BlockDevice {
     Result<void> make_room(std::size_t bytes);
     [[nodiscard]] bool much_waits() const;
     void begin_draining();
+    void emptied();
+    std::chrono::milliseconds give_back_when_quiet(Deadline::Clock::time_point now);
     // Counts failures in a row.
     Error failed(const Error& error);
 
@@ -107,6 +110,7 @@ class BlockCache : public BlockDevice {
     // tend() goes on until everything up to that record is on the medium.
     std::optional<std::uint64_t> draining_to_;
     Deadline::Clock::time_point drain_began_;
+    std::optional<Deadline::Clock::time_point> emptied_;  // the log, and it has not given back memory since
     unsigned failures_ = 0;  // in a row
     Deadline::Clock::time_point try_again_;
     std::optional<Error> failure_;

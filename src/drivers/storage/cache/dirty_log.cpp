@@ -103,6 +103,7 @@ bool writes(DirtyLog::Kind kind) {
 DirtyLog::DirtyLog(std::span<std::byte> memory, const Medium& medium)
     : header_(reinterpret_cast<Header*>(memory.data())),
       ring_(memory.subspan(header_size, (memory.size() - header_size) / header_size * header_size)),
+      pages_(ring_),
       medium_(medium) {
     static_assert(sizeof(RecordHeader) == record_header_size);
     static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -245,6 +246,8 @@ DirtyLog::RecordHeader* DirtyLog::place(Kind kind, std::size_t length) {
         filler->content_sum = checksum64({});
         filler->sum = filler->sum_at(head_ - to_end);
     }
+    // Of a filler nothing is touched but its head.
+    pages_.prepare(head_ % ring_.size(), kind == Kind::filler ? record_header_size : length);
     auto* record = reinterpret_cast<RecordHeader*>(at(head_));
     *record = {};
     record->magic = record_magic;
@@ -302,6 +305,24 @@ void DirtyLog::release(std::size_t count) {
     records_.erase(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(count));
     committed_count_ -= count;
     header_->tail.store(tail_, std::memory_order_release);
+    if (tail_ == head_) {
+        rewind();
+    }
+}
+
+// To the next position that is at the beginning of the ring. No position comes twice, so what is left of old records is
+// never taken for new ones.
+void DirtyLog::rewind() {
+    tail_ = committed_ = head_ = (head_ + ring_.size() - 1) / ring_.size() * ring_.size();
+    // In between the end of what counts is before its beginning: empty, too.
+    header_->tail.store(tail_, std::memory_order_release);
+    header_->committed.store(committed_, std::memory_order_release);
+}
+
+void DirtyLog::give_back_memory() {
+    if (head_ == tail_) {
+        pages_.give_back(std::max<std::size_t>(kept_when_empty, head_ % ring_.size()));
+    }
 }
 
 std::uint64_t DirtyLog::remarks() const {

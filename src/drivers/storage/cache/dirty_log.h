@@ -7,11 +7,14 @@
 //   ring       records, each a header of 64 bytes and its blocks; one never goes round the end of the ring: a filler
 //              comes before
 //
-// Positions count up for ever; the place in the ring is the remainder. A record takes effect when the position behind
+// Positions count up for ever; the place in the ring is the remainder. When all has been released the next record goes
+// to the beginning of the ring: who writes little touches little of it. A record takes effect when the position behind
 // the end of its transaction is stored in the header: one word, so a process may die at any moment. The successor
 // checks all that it finds, content too: the writer has crashed. From the first record on that does not hold nothing
 // counts.
 #pragma once
+
+#include "drivers/storage/cache/ring_memory.h"
 
 #include <plugfs/result.h>
 
@@ -60,6 +63,7 @@ class DirtyLog {
     static constexpr std::size_t header_size = 4096;
     static constexpr std::size_t record_header_size = 64;
     static constexpr std::size_t smallest = std::size_t{256} << 10U;    // of the memory, in bytes
+    static constexpr std::size_t kept_when_empty = std::size_t{1} << 20U;
     static constexpr std::size_t record_limit = std::size_t{1} << 20U;  // bytes of content in one
 
     // Reads what a predecessor has left there for this medium; of another one's, or none, it begins anew. `memory`
@@ -84,6 +88,10 @@ class DirtyLog {
     void release(std::size_t count);
     // Forgets everything.
     void clear();
+    // Gives memory back that it does not need, if it is empty.
+    void give_back_memory();
+    // Bytes that it may take.
+    [[nodiscard]] std::size_t memory_held() const { return pages_.held(); }
     [[nodiscard]] std::uint64_t used() const { return head_ - tail_; }  // bytes
     [[nodiscard]] std::uint64_t capacity() const { return ring_.size(); }
 
@@ -107,12 +115,14 @@ class DirtyLog {
     // The record at `position`, checked; an error says what is wrong with it.
     Result<RecordHeader> check(std::uint64_t position, std::uint64_t end) const;
     RecordHeader* place(Kind kind, std::size_t length);
+    void rewind();
     const Record& add(Kind kind, std::uint64_t epoch, std::uint64_t block, std::uint64_t count,
                       std::span<const std::byte> bytes);
     [[nodiscard]] std::byte* at(std::uint64_t position) const { return ring_.data() + (position % ring_.size()); }
 
     Header* header_;
     std::span<std::byte> ring_;
+    RingMemory pages_;
     Medium medium_;
     Found found_;
     std::uint64_t tail_ = 0;       // what is released ends here

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <thread>
 
 using namespace plugfs;
 using namespace plugfs::storage;
@@ -213,6 +214,23 @@ TEST_CASE("tend() writes back much at once, old or not, and then leaves off") {
     fixture.write(0, piece);
     REQUIRE(fixture.cache->commit().ok());
     CHECK(fixture.cache->tend().value() > std::chrono::milliseconds(0));
+}
+
+TEST_CASE("a while after it has been written back the memory is given back") {
+    Fixture fixture;
+    fixture.limits.quiet = std::chrono::milliseconds(50);
+    fixture.die_and_open();
+    fixture.write(3000, "soon");
+    REQUIRE(fixture.cache->flush().ok());
+    const auto wait = fixture.cache->tend().value();
+    CHECK(wait > std::chrono::milliseconds(0));
+    CHECK(wait <= fixture.limits.quiet);
+    std::this_thread::sleep_for(fixture.limits.quiet);
+    CHECK(fixture.cache->tend().value() > std::chrono::seconds(10));
+    fixture.write(3000, "more");
+    CHECK(fixture.read(3000, 4) == "more");
+    REQUIRE(fixture.cache->flush().ok());
+    CHECK(fixture.medium(3000, 4) == "more");
 }
 
 TEST_CASE("a device that fails to take it three times is not written to any more; readers still see it") {
