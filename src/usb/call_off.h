@@ -17,9 +17,9 @@ class CallOff {
   public:
     static Result<std::unique_ptr<CallOff>> create();
 
-    void ask();                                                // any thread
-    [[nodiscard]] bool take();                                 // whether it was asked; it is not, afterwards
-    [[nodiscard]] int fd() const { return event_.get(); }      // readable while it is asked
+    void ask();                                                 // any thread
+    [[nodiscard]] bool take();                                  // whether it was asked; it is not, afterwards
+    [[nodiscard]] int fd() const { return event_.get(); }       // readable while it is asked
     [[nodiscard]] bool asked() const { return asked_.load(); }  // without a system call; last to become true
 
   private:

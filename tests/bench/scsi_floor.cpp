@@ -1,6 +1,6 @@
-// The floor of tests/bench/storage and tests/bench/scsi: what a stick gives to a plain loop of READ(10) and WRITE(10) over libusb, without
-// file system, cache, checks or recovery. Bulk-Only Transport alone; the buffer is the kernel's (libusb_dev_mem_alloc), and nothing is copied
-// out of it.
+// The floor of tests/bench/storage and tests/bench/scsi: what a stick gives to a plain loop of READ(10) and WRITE(10)
+// over libusb, without file system, cache, checks or recovery. Bulk-Only Transport alone; the buffer is the kernel's
+// (libusb_dev_mem_alloc), and nothing is copied out of it.
 //
 //   scsi-floor NODE read KIB MEBIBYTES     that much from the beginning, in pieces of KIB
 //   scsi-floor NODE write KIB MEBIBYTES    the same, then SYNCHRONIZE CACHE; destroys what is there
@@ -91,7 +91,9 @@ class Stick {
     void synchronize() { run({0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0, false); }
 
   private:
-    static void LIBUSB_CALL ended(libusb_transfer* transfer) { static_cast<Pending*>(transfer->user_data)->done = true; }
+    static void LIBUSB_CALL ended(libusb_transfer* transfer) {
+        static_cast<Pending*>(transfer->user_data)->done = true;
+    }
     void find_pipes() {
         libusb_config_descriptor* configuration = nullptr;
         if (libusb_get_active_config_descriptor(libusb_get_device(handle_), &configuration) != 0) {

@@ -111,7 +111,7 @@ class BlockCache : public BlockDevice {
     std::optional<std::uint64_t> draining_to_;
     Deadline::Clock::time_point drain_began_;
     std::optional<Deadline::Clock::time_point> emptied_;  // the log, and it has not given back memory since
-    unsigned failures_ = 0;  // in a row
+    unsigned failures_ = 0;                               // in a row
     Deadline::Clock::time_point try_again_;
     std::optional<Error> failure_;
 };

@@ -62,7 +62,7 @@ class DirtyLog {
 
     static constexpr std::size_t header_size = 4096;
     static constexpr std::size_t record_header_size = 64;
-    static constexpr std::size_t smallest = std::size_t{256} << 10U;    // of the memory, in bytes
+    static constexpr std::size_t smallest = std::size_t{256} << 10U;  // of the memory, in bytes
     static constexpr std::size_t kept_when_empty = std::size_t{1} << 20U;
     static constexpr std::size_t record_limit = std::size_t{1} << 20U;  // bytes of content in one
 
