@@ -10,6 +10,10 @@ drop() { sync; echo 3 >/proc/sys/vm/drop_caches; }
 resident() { # of processes and their children, in MiB
     for pid in $(pgrep -f "$1"); do awk '/^VmRSS/ { print $2 }' "/proc/$pid/status" 2>/dev/null; done | awk '{ sum += $1 } END { printf "%.1f", sum / 1024 }'
 }
+# The same, what several processes share (libraries) shared out among them.
+proportional() {
+    for pid in $(pgrep -f "$1"); do awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2>/dev/null; done | awk '{ sum += $1 } END { printf "%.1f", sum / 1024 }'
+}
 
 # measure ROW COMMAND...: of file-times, in milliseconds
 measure() {
@@ -67,6 +71,7 @@ for round in $(seq "$(cat $vm/rounds)"); do
     note "mount to first ls" "$(since "$begin")"
     work "$(ls -d "$mnt"/*/storage/*)"
     note "resident, MiB" "$(resident 'plugfsd|plugfs-mtp')"
+    note "of that its own, MiB" "$(proportional 'plugfsd|plugfs-mtp')"
     stop_daemon
 
     for client in jmtpfs go-mtpfs aft-mtp-mount; do
@@ -82,6 +87,7 @@ for round in $(seq "$(cat $vm/rounds)"); do
         note "mount to first ls" "$(since "$begin")"
         work "$(ls -d "$work"/mnt/*/ | head -n 1)"
         note "resident, MiB" "$(resident "^$client")"
+        note "of that its own, MiB" "$(proportional "^$client")"
         umount "$work/mnt" || umount -l "$work/mnt"
         ended "^$client"
     done
