@@ -29,14 +29,14 @@ interrupted() {
     status=$?
     took=$(($(milliseconds) - began))
     echo "ended with $status after $took ms"
-    test "$status" -gt 0 && test "$took" -lt 500 && wait_for 3 cancelled_since "$before"
+    test "$status" -gt 0 && test "$took" -lt 5000 && wait_for 20 cancelled_since "$before"
 }
 # other_is_quick: another file is read without waiting for what nobody wants any more
 other_is_quick() {
     began=$(milliseconds)
     dd if="$root/other.bin" iflag=direct bs=64k count=1 status=none | cmp -n 65536 - "$work/tracks/other.bin" || return 1
     echo "$(($(milliseconds) - began)) ms"
-    test $(($(milliseconds) - began)) -lt 4000
+    test $(($(milliseconds) - began)) -lt 20000
 }
 
 # A megabyte takes 50 s: nobody waits for that.

@@ -37,9 +37,9 @@ check "history: a piece out of the middle" test "$(dd if="$folder/history" bs=8 
 check "device.json" grep -q thermometer "$folder/device.json"
 
 echo "set -35" >&8
-check "a new sample shows up in files that were read before" wait_for 5 grep -qx -- -3.5 "$folder/temperature"
-check "and in the history" wait_for 5 test "$(wc -l <"$folder/history")" = 101
-check "and among the events" wait_for 5 grep -q '"temperature":-3.5' "$folder/events"
+check "a new sample shows up in files that were read before" wait_for 20 grep -qx -- -3.5 "$folder/temperature"
+check "and in the history" wait_for 20 test "$(wc -l <"$folder/history")" = 101
+check "and among the events" wait_for 20 grep -q '"temperature":-3.5' "$folder/events"
 
 # The device lies. (A new sample makes the driver look; what was read before may still be served.)
 lies() { # lies COMMAND WORDS

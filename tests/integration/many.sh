@@ -30,8 +30,8 @@ time_ls() { perl -MTime::HiRes=time -e 'for (@ARGV) { my $t = time; opendir my $
 folders() { printf '%s\n' "$mnt/Player $1/storage/Internal storage" "$mnt/Player $1/storage/Internal storage/Music/"*; }
 mkdir -p "$work/tracks/many"
 for i in $(seq 40); do mkdir "$work/tracks/many/$i"; : >"$work/tracks/many/$i/x"; done
-wait_for 5 test -d "$mnt/Player 1/storage/Internal storage/many/40"
-wait_for 5 test -d "$mnt/Player 2/storage/Internal storage/many/40"
+wait_for 20 test -d "$mnt/Player 1/storage/Internal storage/many/40"
+wait_for 20 test -d "$mnt/Player 2/storage/Internal storage/many/40"
 idle=$(time_ls "$mnt/Player 2/storage/Internal storage/many/"* | median_and_worst)
 dd if="$mnt/Player 1/storage/Internal storage/big.bin" of=/dev/null bs=1M 2>"$work/dd" &
 reader=$!

@@ -55,11 +55,11 @@ poller='my ($file) = @ARGV; open my $f, "<", $file or die; local $/; my $old = <
     for (1 .. 50) { seek $f, 0, 1; my $new = <$f>; if ($new =~ /added/) { print $new; exit } $p->poll(10) or die "nothing came" } die "no event"'
 perl -MIO::Poll -e '$| = 1;'"$poller" "$mnt/Walkman/events" >"$work/poll" 2>&1 &
 poll_pid=$!
-wait_for 5 grep -q waiting "$work/poll"
+wait_for 20 grep -q waiting "$work/poll"
 old=$(pid)
 kill -KILL "$old"
 wait_for 10 new_worker "$old"
-check "a poller of the device's events is woken by the successor" wait_for 5 grep -q woken "$work/poll"
+check "a poller of the device's events is woken by the successor" wait_for 20 grep -q woken "$work/poll"
 tell walkman "storage-add SD card=$work/card" >/dev/null
 check "and again when there is one" wait "$poll_pid"
 tell walkman "storage-remove SD card" >/dev/null
@@ -81,7 +81,7 @@ copy_in_halves() {
 drop
 copy_in_halves
 tell walkman unplug >/dev/null
-check "unplugged: it is waited for" wait_for 5 state_is Walkman away
+check "unplugged: it is waited for" wait_for 20 state_is Walkman away
 touch "$work/go"
 tell walkman plug >/dev/null
 wait "$reader"
@@ -96,7 +96,7 @@ head -c 104857599 /dev/zero >"$work/other"
 drop
 copy_in_halves
 tell walkman unplug >/dev/null
-wait_for 5 state_is Walkman away
+wait_for 20 state_is Walkman away
 touch "$work/go"
 mv "$work/other" "$work/tracks/big.bin"
 tell walkman plug >/dev/null

@@ -22,7 +22,7 @@ kill -KILL "$worker"
 check "a worker that dies is replaced" wait_for 10 sh -c "grep -qx running '$mnt/.control/Walkman/state' && test \$(cat '$mnt/.control/Walkman/pid') != $worker"
 check "it is counted" grep -qx 1 "$mnt/.control/Walkman/restarts"
 check "with the reason" grep -q 'signal 9' "$mnt/.control/Walkman/last-error"
-check "and serves again" wait_for 5 ls "$mnt/Walkman/storage/Internal storage/Music"
+check "and serves again" wait_for 20 ls "$mnt/Walkman/storage/Internal storage/Music"
 check "the other one never stopped" grep -qx 0 "$mnt/.control/Walkman-2/restarts"
 stop_daemon
 
@@ -35,7 +35,7 @@ check "names stay with their devices after a restart" test "$(readlink "$mnt/.by
 worker=$(cat "$mnt/.control/Walkman/pid")
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null
-check "workers end with their supervisor" wait_for 5 sh -c "! kill -0 $worker 2>/dev/null"
+check "workers end with their supervisor" wait_for 20 sh -c "! kill -0 $worker 2>/dev/null"
 start_daemon --no-local --attach "unix:$work/a"
 check "stale mounts are cleaned at the next start" running "$(basename "$first")"
 stop_daemon

@@ -67,9 +67,9 @@ die_at() {
         before=$(restarts) seen=$(events)
         : >"$account"
         echo "arm $step" >&8
-        wait_for 5 sh -c "test \$(grep -c '\"event\":\"armed\"' '$root/events') -gt $seen" || { echo "step $step: could not be armed"; return 1; }
+        wait_for 20 sh -c "test \$(grep -c '\"event\":\"armed\"' '$root/events') -gt $seen" || { echo "step $step: could not be armed"; return 1; }
         (eval "$4") || { echo "step $step: failed with status $?"; cat "$account"; return 1; }
-        wait_for 5 sh -c "test \$(cat '$mnt/.control/Box/restarts') = $((before + 1))" || { echo "step $step: restarts $before, then $(restarts)"; return 1; }
+        wait_for 20 sh -c "test \$(cat '$mnt/.control/Box/restarts') = $((before + 1))" || { echo "step $step: restarts $before, then $(restarts)"; return 1; }
         running Box
         eval "$5" || { echo "step $step: wrong afterwards"; ls -lR "$at"; cat "$account"; return 1; }
         echo 3 >/proc/sys/vm/drop_caches
