@@ -2,6 +2,7 @@
 #include "mock_usbfs.h"
 #include "scripted_host.h"
 #include "usb/backend.h"
+#include "usb/call_off.h"
 
 #include <doctest/doctest.h>
 
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
 using namespace plugfs;
 using namespace plugfs::usb;
@@ -206,6 +208,34 @@ TEST_CASE("a deadline cancels and reaps, and says what had arrived") {
     REQUIRE(transfer->submit(512));
     transfer->cancel();
     CHECK(transfer->wait(soon()).error().code == ECANCELED);
+}
+
+TEST_CASE("a wait is called off by another thread if it says that it may be, once") {
+    MockUsbfs usbfs;
+    const auto device = open_mock(usbfs);
+    REQUIRE(device->claim(0));
+    auto call_off = CallOff::create();
+    REQUIRE(call_off.ok());
+    call_waits_off_by(call_off->get());
+    auto transfer = transfer_on(*device, 0x81, 512);
+    const auto outcome = [&](Deadline deadline) {
+        REQUIRE(transfer->submit(512));
+        const auto result = transfer->wait(deadline);
+        REQUIRE(!result);
+        return result.error().code;
+    };
+    std::thread other([&] {
+        std::this_thread::sleep_for(milliseconds(30));
+        (*call_off)->ask();
+    });
+    CHECK(outcome(Deadline::after(std::chrono::hours(1)).unless_called_off()) == ECANCELED);
+    other.join();
+    CHECK(outcome(Deadline::after(milliseconds(30)).unless_called_off()) == ETIMEDOUT);
+    (*call_off)->ask();
+    CHECK(outcome(Deadline::after(milliseconds(30))) == ETIMEDOUT);
+    CHECK(outcome(Deadline::after(std::chrono::hours(1)).unless_called_off()) == ECANCELED);
+    CHECK_FALSE((*call_off)->asked());
+    call_waits_off_by(nullptr);
 }
 
 TEST_CASE("a transfer that cannot be cancelled costs a second and its memory, not more") {

@@ -30,7 +30,12 @@ measure() {
 # work FOLDER: the storage's root, mounted
 work() {
     measure "walk of 1,001 files" walk "$1"
-    case $measured in *" 1001 files") ;; *) echo "# $client: the walk found ${measured#* }" ;; esac
+    # One more where the device has not noticed that what was written has been removed.
+    files=${measured% files}
+    if ! [ "${files##* }" -ge 1001 ] 2>/dev/null; then # is no walk
+        echo "# $client: the walk found ${measured#* }"
+        sed -i '$d' "$table"
+    fi
     measure "whole read of 100 MiB" read "$1/large.bin"
     drop
     cmp -s "$1/large.bin" "$vm/player/large.bin" || echo "# $client: the file differs"
@@ -63,6 +68,7 @@ for round in $(seq "$(cat $vm/rounds)"); do
     wait "$client_pid"
 
     client=plugfs
+    rm -f "$vm/player/new.bin"
     drop
     begin=$(now)
     "$stage/sbin/plugfsd" -f --state-dir "$work/state" "$mnt" >>"$work/daemon.log" 2>&1 &
@@ -76,6 +82,7 @@ for round in $(seq "$(cat $vm/rounds)"); do
 
     for client in jmtpfs go-mtpfs aft-mtp-mount; do
         command -v $client >/dev/null || { echo "# $client is not installed"; continue; }
+        rm -f "$vm/player/new.bin"
         drop
         begin=$(now)
         case $client in

@@ -10,9 +10,19 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace plugfs::storage::ntfs {
+
+// A field of the library's structures whose type is one of C's enumerations: on a volume any value stands there, which
+// C does not mind.
+template <typename Enumeration>
+[[nodiscard]] auto bits_of(const Enumeration& field) {
+    std::underlying_type_t<Enumeration> bits{};
+    std::memcpy(&bits, &field, sizeof bits);
+    return bits;
+}
 
 // An inode that is open. The library must not have one open twice, but for the volume's own.
 class OpenInode {

@@ -81,7 +81,7 @@ Result<NtfsVolume::Node> NtfsVolume::node_of(const OpenInode& inode, std::uint64
     out.record = inode->mft_no;
     out.sequence = inode->mrec->sequence_number;
     out.kind = (inode->mrec->flags & MFT_RECORD_IS_DIRECTORY) != MFT_RECORD_FLAGS{} ? Kind::directory : Kind::file;
-    out.flags = inode->flags;
+    out.flags = bits_of(inode->flags);
     out.size = out.kind == Kind::file ? static_cast<std::uint64_t>(inode->data_size) : 0;
     const std::string which = std::to_string(out.record);
     if (out.size > size_limit) {
@@ -96,7 +96,7 @@ Result<NtfsVolume::Node> NtfsVolume::node_of(const OpenInode& inode, std::uint64
         const auto* const attribute = search->attr;
         const auto* const known =
             reinterpret_cast<const FILE_NAME_ATTR*>(reinterpret_cast<const char*>(attribute) + attribute->value_offset);
-        if (known->file_name_type == FILE_NAME_DOS) {
+        if (bits_of(known->file_name_type) == FILE_NAME_DOS) {
             continue;
         }
         ++out.names;
@@ -126,7 +126,7 @@ Result<NtfsVolume::Node> NtfsVolume::listed(const Name& name, std::uint64_t fold
         return fail(ESTALE, "NTFS record", std::to_string(name.record) + " has been used anew");
     }
     PLUGFS_ASSIGN(Node out, node_of(inode, folder, &name.name, 0));
-    if ((out.flags & FILE_ATTR_REPARSE_POINT) != FILE_ATTR_FLAGS{}) {
+    if ((out.flags & FILE_ATTR_REPARSE_POINT) != 0) {
         return fail(ENOTSUP, "NTFS record", std::to_string(name.record) + " is a reparse point");
     }
     return out;

@@ -15,7 +15,7 @@ Result<std::size_t> NtfsVolume::read(Key file, std::uint64_t offset, std::span<s
     if (found->kind == Kind::directory) {
         return fail(EISDIR, "key", std::to_string(file) + " is a folder's");
     }
-    if ((found->flags & FILE_ATTR_ENCRYPTED) != FILE_ATTR_FLAGS{}) {
+    if ((found->flags & FILE_ATTR_ENCRYPTED) != 0) {
         return fail(EACCES, "file", "it is encrypted");
     }
     const auto data = library_->attribute(inode.get(), AT_DATA);
