@@ -57,13 +57,16 @@ for round in $(seq "$(cat $vm/rounds)"); do
     note "write of 32 MiB, closed" "$($floor write new.bin 33554432 | cut -d' ' -f1)"
     rm -f "$vm/player/new.bin"
 
-    # What FUSE alone costs: the same read of a file whose bytes are in memory.
+    # What FUSE alone costs: the same work on files whose bytes are in memory.
     client=memory
     "$vm/fuse-floor" "$work/mnt" 100 &
     client_pid=$!
     wait_for 20 test -e "$work/mnt/memory.bin" || echo "# fuse-floor does not mount"
     echo 1024 >"/sys/class/bdi/$(mountpoint -d "$work/mnt")/read_ahead_kb"
+    measure "walk of 1,001 files" walk "$work/mnt"
     measure "whole read of 100 MiB" read "$work/mnt/memory.bin"
+    measure "1 MiB at 50 MiB" part "$work/mnt/memory.bin" 52428800
+    measure "500 small tracks" small "$work/mnt/Music" 500
     umount "$work/mnt"
     wait "$client_pid"
 
