@@ -45,7 +45,7 @@ Result<bool> WriteBack::step(std::uint64_t goal) {
     }
     const bool next_epoch = !all_written && written_ > 0 && records[written_].epoch != records[written_ - 1].epoch;
     const std::uint64_t first = written_ > 0 ? records.front().end : 0;
-    const bool much = written_ > 0 && records[written_ - 1].end - first > log_.capacity() / 4;
+    const bool much = written_ > 0 && records[written_ - 1].end - first > log_.capacity() / 2;
     if (all_written || next_epoch || much) {
         PLUGFS_TRY(confirm());
         return true;
@@ -155,7 +155,7 @@ Result<void> WriteBack::send() {
     const Transfer& transfer = transfers_.front();
     if (transfer.count == 0) {
         if (unconfirmed_) {
-            PLUGFS_TRY(synchronize());
+            PLUGFS_TRY(confirm());
         }
     } else if (transfer.parts.empty()) {
         // Only a hint: that a device refuses it is no reason to stop.
@@ -215,11 +215,13 @@ Result<void> WriteBack::synchronize() {
     return {};
 }
 
+// Within a batch, too: then it is the batches before that are confirmed with what this one has sent.
 Result<void> WriteBack::confirm() {
     PLUGFS_TRY(synchronize());
     for (std::size_t i = 0; i < written_; ++i) {
         released_(log_.records()[i]);
     }
+    planned_ -= std::min(planned_, written_);
     log_.release(std::exchange(written_, 0));
     return {};
 }

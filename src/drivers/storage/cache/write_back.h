@@ -2,7 +2,8 @@
 //
 //   idle -> a batch: the oldest committed records of one epoch, each block's newest content, sorted and merged
 //        -> transfers of content, one a step -> SYNCHRONIZE CACHE, and links -> SYNCHRONIZE CACHE, and entries
-//        -> the batch is written -> ... -> confirmed (SYNCHRONIZE CACHE): released in the log
+//        -> the batch is written -> ... -> confirmed (by a SYNCHRONIZE CACHE of the next one, or of its own): released
+//        in the log
 //
 // Within an epoch the order does not matter otherwise; before the next epoch's first block is sent, what has been
 // written is confirmed. Only what is confirmed leaves the log: a device that loses power loses its own cache, and what

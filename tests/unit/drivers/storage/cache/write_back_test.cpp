@@ -11,13 +11,13 @@ namespace {
 
 struct Fixture {
     test::MemoryUnit unit{512, 4096};
-    test::LogMemory memory{std::size_t{1} << 20U};
+    test::LogMemory memory;
     std::unique_ptr<DirtyLog> log;
     std::vector<std::uint64_t> released;
     std::unique_ptr<WriteBack> write_back;
     std::vector<std::string> calls;
 
-    explicit Fixture(bool can_unmap = false) {
+    explicit Fixture(bool can_unmap = false, std::size_t log_size = std::size_t{1} << 20U) : memory(log_size) {
         unit.medium().can_unmap = can_unmap;
         auto opened = DirtyLog::open(memory.bytes(), {1, 512, 4096});
         REQUIRE(opened.ok());
@@ -115,6 +115,42 @@ TEST_CASE("what comes after the others of its epoch is written once, when they a
     fixture.log->commit();
     REQUIRE(fixture.write_back->finish().ok());
     CHECK(fixture.calls == Calls{"write", "synchronize"});
+}
+
+TEST_CASE("what is sent in several batches is confirmed by the barriers of the next one") {
+    Fixture fixture(false, std::size_t{64} << 20U);
+    constexpr std::size_t blocks = 2000;  // a batch has 16 MiB: 16 or 17 of these
+    for (int i = 1; i <= 40; ++i) {
+        fixture.append(1, 8, i, blocks);
+        (void)fixture.log->append(1, 4000, std::vector<std::byte>(512, static_cast<std::byte>(i)),
+                                  DirtyLog::Kind::write_entry);
+    }
+    fixture.log->commit();
+    std::vector<std::size_t> released;
+    std::vector<int> entries;
+    fixture.unit.before = [&](const char* call) {
+        if (std::string(call) == "synchronize") {
+            released.push_back(fixture.released.size());
+            entries.push_back(fixture.value(4000));
+        }
+        return Result<void>();
+    };
+    REQUIRE(fixture.write_back->finish().ok());
+    // Each batch: its content, confirmed, then its entry; and the last one's.
+    REQUIRE(released.size() == 4);
+    CHECK(released[0] == 0);
+    CHECK(released[1] == 0);  // as it is asked for
+    CHECK(released[2] >= 32);
+    CHECK(released[3] >= 64);
+    CHECK(fixture.released.size() == 80);
+    // No entry before its batch's content.
+    CHECK(entries[0] == 0);
+    CHECK(entries[1] > 0);
+    CHECK(entries[1] < 20);
+    CHECK(entries[3] == 40);
+    CHECK(fixture.value(10) == 40);
+    CHECK(fixture.value(4000) == 40);
+    CHECK(fixture.log->used() == 0);
 }
 
 TEST_CASE("a goal ends the work, and what came behind it stays") {
