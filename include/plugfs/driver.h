@@ -101,7 +101,7 @@ class Host {
 
     // What a person should know of the device now, in a few words ("Stick: read-only, its FAT is damaged"); it stands
     // in .control/<name>/state. Empty: nothing any more. Quote bytes that came from the device.
-    virtual void note(std::string /*text*/) {}
+    virtual void note(std::string /*text*/) {}  // NOLINT(performance-unnecessary-value-param): others keep it
     // A control has another value than it had (the device's doing), or there are others than there were.
     virtual void control_changed(const std::string& name) { (void)name; }
     virtual void controls_changed() {}

@@ -69,8 +69,8 @@ class NtfsVolume : public Volume {
         Kind kind = Kind::file;
         std::uint64_t size = 0;
         std::int64_t modified = 0;  // seconds since 1970
-        std::uint32_t flags = 0;  // FILE_ATTR_FLAGS, and whatever else stands there
-        unsigned names = 0;  // of the same file, DOS names aside
+        std::uint32_t flags = 0;    // FILE_ATTR_FLAGS, and whatever else stands there
+        unsigned names = 0;         // of the same file, DOS names aside
     };
     // The names of a folder, as they were when somebody began to list it.
     struct Snapshot {
