@@ -188,12 +188,14 @@ Result<DirtyLog::RecordHeader> DirtyLog::check(std::uint64_t position, std::uint
 void DirtyLog::read_back() {
     const std::uint64_t tail = header_->tail;
     const std::uint64_t committed = header_->committed;
-    if (committed <= tail) {
-        // Empty; clear() may have died between its two words.
-        clear();
+    if (committed <= tail && tail <= position_limit) {
+        // Empty; rewind() may have died between its two words.
+        head_ = tail;
+        rewind();
         return;
     }
-    if (committed > position_limit || committed - tail > ring_.size() || tail % record_header_size != 0) {
+    if (committed <= tail || committed > position_limit || committed - tail > ring_.size() ||
+        tail % record_header_size != 0) {
         found_.damage = "the positions are damaged";
         clear();
         return;
