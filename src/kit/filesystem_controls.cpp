@@ -17,9 +17,9 @@ namespace plugfs::kit {
 
 namespace {
 
-constexpr std::size_t control_limit = 1000;     // that a driver may have
-constexpr std::size_t written_limit = 4096;     // bytes of what is written
-constexpr std::size_t value_limit = 64 * 1024;  // bytes of a value
+constexpr std::size_t control_limit = 1000;                  // that a driver may have
+constexpr std::size_t written_limit = 4096;                  // bytes of what is written
+constexpr std::size_t value_limit = std::size_t{64} << 10U;  // bytes of a value
 
 }  // namespace
 
