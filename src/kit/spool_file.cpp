@@ -82,7 +82,8 @@ Result<void> SpoolFile::commit(Id id, File next) {
     header.u64le(magic);
     header.u32le(checksum(body.bytes()));
     header.append(body.bytes());
-    PLUGFS_TRY(write_all((id * 2 * header_size) + ((next.generation % 2) * header_size), header.bytes()));
+    const std::uint64_t place = (std::uint64_t{id} * 2) + (next.generation % 2);
+    PLUGFS_TRY(write_all(place * header_size, header.bytes()));
     files_[id] = std::move(next);
     return {};
 }
