@@ -21,7 +21,7 @@ measure() {
     shift
     drop
     "$times" x x 2>/dev/null # the program itself comes from a disk that was dropped, too
-    if measured=$("$times" "$@" 2>&1); then
+    if measured=$("$times" "$@" 2>&1) && [ "${measured#* }" != "0 bytes" ]; then
         note "$row" "${measured%% *}"
     else
         echo "# $client: $row: $measured"
