@@ -159,7 +159,7 @@ Result<void> WriteBack::send() {
         }
     } else if (transfer.parts.empty()) {
         // Only a hint: that a device refuses it is no reason to stop.
-        if (const auto done = unit_.unmap(transfer.block, transfer.count); !done && done.error().code == ENODEV) {
+        if (auto done = unit_.unmap(transfer.block, transfer.count); !done && done.error().code == ENODEV) {
             return done;
         }
     } else {

@@ -130,7 +130,7 @@ void Library::begin() {
 Error Library::error(const char* stage, const std::string& detail) {
     const int code = errno;
     if (channel_.failure) {
-        const Error failure = std::move(*channel_.failure);
+        Error failure = std::move(*channel_.failure);
         channel_.failure.reset();
         return failure;
     }

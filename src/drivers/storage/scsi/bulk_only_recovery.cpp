@@ -47,7 +47,7 @@ Result<void> BulkOnlyTransport::recover() {
     recovered_just_now_ = true;
     ++resets_;
     if (!again) {
-        const auto done = reset_recovery();
+        auto done = reset_recovery();
         if (done || done.error().code == ENODEV) {
             return done;
         }

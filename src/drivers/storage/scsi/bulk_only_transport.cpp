@@ -153,7 +153,7 @@ Result<std::size_t> BulkOnlyTransport::move_data(const ScsiCommand& command, Dea
         return std::size_t{0};
     }
     usb::Transfer& transfer = in ? *data_in_ : *data_out_;
-    const auto moved = transfer.wait(command.may_be_called_off && in ? deadline.unless_called_off() : deadline);
+    auto moved = transfer.wait(command.may_be_called_off && in ? deadline.unless_called_off() : deadline);
     if (moved) {
         return moved;
     }
@@ -177,7 +177,7 @@ Result<std::size_t> BulkOnlyTransport::call_off(const ScsiCommand& command, std:
     const std::size_t packet = pipes_.in.max_packet_size;
     if (moved < command.in.size() && moved % packet == 0) {  // no short packet has ended the data yet
         PLUGFS_TRY(data_in_->submit(whole_packets(command.in.size() - moved, packet)));
-        const auto rest = data_in_->wait(deadline);
+        auto rest = data_in_->wait(deadline);
         if (!rest && rest.error().code == EPIPE) {
             PLUGFS_TRY(device_.clear_halt(pipes_.in.address, deadline));
         } else if (!rest) {

@@ -74,7 +74,7 @@ Result<void> UasTransport::create_transfers() {
 }
 
 Result<void> UasTransport::begin(std::uint8_t unit) {
-    const auto reset = reset_unit(unit);
+    auto reset = reset_unit(unit);
     ++resets_;
     if (reset || reset.error().code == ENODEV) {
         return reset;
