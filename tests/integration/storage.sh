@@ -12,7 +12,7 @@ copies() {
             stick one --image "$work/image" --transport $transport --volatile-cache
             serve
             round_trip "$kind, $transport" $kind --modify-window=2
-            check_with_killer "$kind, $transport: cp -r of 500 files" 0.2 cp -r "$work/many" "$root/many"
+            check_with_killer "$kind, $transport: cp -r of 500 files" 0.05 cp -r "$work/many" "$root/many"
             drop
             check "$kind, $transport: the copy is exact" diff -r "$work/many" "$root/many"
             eject

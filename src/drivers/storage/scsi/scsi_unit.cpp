@@ -174,13 +174,13 @@ Result<bool> ScsiUnit::ask_write_protected() {
     std::size_t length = 0;
     PLUGFS_ASSIGN(const bool six, execute_optional(mode_sense_6(bytes), length));
     if (six) {
-        if (const auto answer = parse_mode_sense_6_write_protect(std::span(bytes).first(length))) {
+        if (auto answer = parse_mode_sense_6_write_protect(std::span(bytes).first(length))) {
             return answer;
         }
     }
     PLUGFS_ASSIGN(const bool ten, execute_optional(mode_sense_10(bytes), length));
     if (ten) {
-        if (const auto answer = parse_mode_sense_10_write_protect(std::span(bytes).first(length))) {
+        if (auto answer = parse_mode_sense_10_write_protect(std::span(bytes).first(length))) {
             return answer;
         }
     }
