@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <thread>
 
 using namespace plugfs;
@@ -224,12 +225,15 @@ TEST_CASE("a wait is called off by another thread if it says that it may be, onc
         REQUIRE(!result);
         return result.error().code;
     };
+    std::promise<void> submitted;
+    usbfs.submitted = [&](usbdevfs_urb&) { submitted.set_value(); };
     std::thread other([&] {
-        std::this_thread::sleep_for(milliseconds(30));
+        (void)submitted.get_future().wait_for(std::chrono::seconds(10));
         (*call_off)->ask();
     });
     CHECK(outcome(Deadline::after(std::chrono::hours(1)).unless_called_off()) == ECANCELED);
     other.join();
+    usbfs.submitted = {};
     CHECK(outcome(Deadline::after(milliseconds(30)).unless_called_off()) == ETIMEDOUT);
     (*call_off)->ask();
     CHECK(outcome(Deadline::after(milliseconds(30))) == ETIMEDOUT);

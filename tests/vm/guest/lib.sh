@@ -34,11 +34,8 @@ count_usb() {
     wait_for 10 grep -qx cat "/proc/$usbmon/comm"
 }
 usb_bytes() {
-    usb_noted=-1
-    until [ "$(stat -c %s "$work/usbmon")" = "$usb_noted" ]; do
-        usb_noted=$(stat -c %s "$work/usbmon")
-        sleep 0.3
-    done
+    # It sleeps when it has read all that there is.
+    wait_for 10 grep -q '^State:.S' "/proc/$usbmon/status"
     kill "$usbmon" && wait "$usbmon" 2>/dev/null
     # tag, time, C for a completed transfer, type and direction:bus:device:endpoint, status, length
     awk -v wanted="B$1:" '$3 == "C" && index($4, wanted) == 1 { sum += $6 } END { print sum + 0 }' "$work/usbmon"

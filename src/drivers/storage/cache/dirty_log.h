@@ -90,8 +90,6 @@ class DirtyLog {
     void clear();
     // Gives memory back that it does not need, if it is empty.
     void give_back_memory();
-    // Bytes that it may take.
-    [[nodiscard]] std::size_t memory_held() const { return pages_.held(); }
     [[nodiscard]] std::uint64_t used() const { return head_ - tail_; }  // bytes
     [[nodiscard]] std::uint64_t capacity() const { return ring_.size(); }
 
