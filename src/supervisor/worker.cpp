@@ -22,6 +22,16 @@ constexpr std::size_t line_limit = 1000;
 constexpr int messages_per_turn = 64;
 constexpr int last_wait_ms = 2000;  // for a worker that was killed
 constexpr int log_reads_per_turn = 4;
+constexpr std::chrono::seconds reap_interval{1};
+constexpr int reap_attempts = 3600;
+
+// Of a process that is traced (ptrace(2)) its tracer hears first, and its parent when the tracer lets go; nothing of it
+// runs any more, and nothing of it is held, but its number. What is still there after the last attempt goes with us.
+void reap_later(EventLoop& loop, const std::shared_ptr<Process>& process, int attempts) {
+    if (attempts > 0 && reap(*process).empty()) {
+        loop.after(reap_interval, [&loop, process, attempts] { reap_later(loop, process, attempts - 1); });
+    }
+}
 
 }  // namespace
 
@@ -71,10 +81,10 @@ Worker::Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, 
 
 Worker::~Worker() {
     loop_.cancel(kill_timer_);
-    loop_.unwatch(process_.pidfd.get());
     loop_.unwatch(channel_.fd());
     loop_.unwatch(log_.get());
     if (!reaped_) {
+        loop_.unwatch(process_.pidfd.get());
         kill();
         // One that the kernel holds on to is left to it.
         pollfd end{process_.pidfd.get(), POLLIN, 0};
@@ -176,9 +186,10 @@ void Worker::take_log_lines(bool all) {
 }
 
 void Worker::on_end() {
-    const std::string how = reap(process_);
-    if (how.empty()) {
-        return;
+    std::string how = reap(process_);
+    const bool hidden = how.empty();
+    if (hidden) {
+        how = "its exit status is still with a tracer";
     }
     reaped_ = true;
     // What it said last is still in the pipes.
@@ -186,6 +197,9 @@ void Worker::on_end() {
     read_log();
     take_log_lines(true);
     loop_.unwatch(process_.pidfd.get());
+    if (hidden) {
+        reap_later(loop_, std::make_shared<Process>(Process{process_.pid, std::move(process_.pidfd)}), reap_attempts);
+    }
     const auto ended = events_.ended;
     ended(how);
 }

@@ -1,4 +1,4 @@
-// Fault injection: faults [--count N] [--seed S] STAGE
+// Fault injection: faults [--count N] [--seed S] [--victims N] STAGE
 //
 // In the manner of the MINIX 3 drivers' tests (Herder et al., "Fault Isolation for Device Drivers", 2009): plugfsd
 // serves virtual players; faults (injector.h) are put into the drivers of some of them while they serve, one after the
@@ -34,6 +34,11 @@ constexpr unsigned neighbours = 2;
 constexpr std::chrono::seconds deadline{75};
 constexpr std::chrono::seconds patience{40};
 constexpr std::chrono::milliseconds poll_interval{2};
+constexpr std::chrono::seconds progress_interval{30};
+constexpr std::string_view usage =
+    "usage: faults [--count N] [--seed S] [--victims N] STAGE (as root)\n"
+    "Puts N faults (1000) into the drivers of some players (8, 64 at most) and prints what followed.\n"
+    "Example, half an hour on two cores: build/tests/faults/faults --count 200000 --victims 56 build/stage\n";
 
 // What followed the faults of one kind.
 struct Account {
@@ -175,6 +180,18 @@ void print_table(Accounts& accounts) {
     print_row("all", all);
 }
 
+// Until the last fault has been begun with.
+void report_progress(const std::atomic<long>& left, long count, const Rig& rig) {
+    auto next = Clock::now() + progress_interval;
+    while (left > 0 && rig.supervisor_lives()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        if (Clock::now() >= next) {
+            std::fprintf(stderr, "%ld of %ld faults\n", count - left, count);
+            next += progress_interval;
+        }
+    }
+}
+
 struct Settings {
     std::string stage;
     long count = 1000;
@@ -202,6 +219,7 @@ int run(const Settings& settings) {
         victims.push_back(std::make_unique<Victim>(rig, i, settings.seed * 1000 + i));
         threads.emplace_back([&left, victim = victims.back().get()] { victim->run(left); });
     }
+    report_progress(left, settings.count, rig);
     for (auto& thread : threads) {
         thread.join();
     }
@@ -252,6 +270,7 @@ int main(int argc, char** argv) {
     constexpr option options[] = {{"count", required_argument, nullptr, 'n'},
                                   {"seed", required_argument, nullptr, 's'},
                                   {"victims", required_argument, nullptr, 'v'},
+                                  {"help", no_argument, nullptr, 'h'},
                                   {nullptr, 0, nullptr, 0}};
     int which = 0;
     while ((which = ::getopt_long(argc, argv, "", options, nullptr)) != -1) {
@@ -261,12 +280,15 @@ int main(int argc, char** argv) {
             settings.seed = std::strtoull(optarg, nullptr, 10);
         } else if (which == 'v') {
             settings.victims = static_cast<unsigned>(std::clamp(std::strtol(optarg, nullptr, 10), 1L, 64L));
+        } else if (which == 'h') {
+            std::fputs(usage.data(), stdout);
+            return 0;
         } else {
             return 2;
         }
     }
     if (optind + 1 != argc || settings.count < 1 || ::geteuid() != 0) {
-        std::fputs("usage: faults [--count N] [--seed S] [--victims N] STAGE (as root)\n", stderr);
+        std::fputs(usage.data(), stderr);
         return 2;
     }
     settings.stage = argv[optind];

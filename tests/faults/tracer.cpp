@@ -16,6 +16,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds stop_limit{2};
+// Who ends while he is traced is not let go of before he has been waited for; that may have to wait for the kernel, and
+// for the rest of his process.
+constexpr std::chrono::seconds let_go_limit{20};
 constexpr int call_stop = SIGTRAP | 0x80;  // with PTRACE_O_TRACESYSGOOD
 
 }  // namespace
@@ -43,7 +46,7 @@ Tracer::~Tracer() {
         return;
     }
     // Only who stands can be let go.
-    const auto until = Clock::now() + stop_limit;
+    const auto until = Clock::now() + let_go_limit;
     while (!stopped_ && !ended_ && Clock::now() < until) {
         (void)::ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr);
         (void)wait(until);
