@@ -1,11 +1,9 @@
 #include "virtual/usbredir_server.h"
 
-#include "common/log.h"
 #include "virtual/descriptors.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <usbredirparser.h>
 
 #include <algorithm>
@@ -13,10 +11,6 @@
 namespace plugfs::virtual_usb {
 
 namespace {
-
-std::uint8_t known_or_invalid(bool known) {
-    return known ? usb_redir_success : usb_redir_inval;
-}
 
 // USB 2.0, 9.4
 constexpr std::uint8_t request_get_status = 0;
@@ -31,11 +25,6 @@ constexpr std::uint8_t request_set_interface = 11;
 // usbredir's numbering of endpoints: IN ones from 16 on.
 int endpoint_index(std::uint8_t address) {
     return ((address & 0x80) >> 3) | (address & 0x0f);
-}
-
-std::span<const std::byte> as_bytes(const std::uint8_t* data, int length) {
-    return {reinterpret_cast<const std::byte*>(data),
-            data != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0};
 }
 
 std::uint8_t* as_data(std::vector<std::byte>& bytes) {
@@ -54,12 +43,6 @@ std::uint8_t wire_speed(usb::Speed speed) {
             return usb_redir_speed_super;
         default:
             return usb_redir_speed_unknown;
-    }
-}
-
-void on_log(void* /*self*/, int level, const char* message) {
-    if (level <= usbredirparser_warning) {
-        log::warning(std::string("usbredir: ") + message);
     }
 }
 
@@ -92,77 +75,9 @@ UsbredirServer::~UsbredirServer() {
     }
 }
 
-void UsbredirServer::set_callbacks() {
-    parser_->priv = this;
-    parser_->log_func = on_log;
-    parser_->read_func = [](void* at, std::uint8_t* data, int count) {
-        const ssize_t got = ::recv(self(at).fd(), data, static_cast<std::size_t>(count), 0);
-        if (got > 0) {
-            return static_cast<int>(got);
-        }
-        return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
-    };
-    parser_->write_func = [](void* at, std::uint8_t* data, int count) {
-        const ssize_t put = ::send(self(at).fd(), data, static_cast<std::size_t>(count), MSG_NOSIGNAL);
-        if (put >= 0) {
-            return static_cast<int>(put);
-        }
-        return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    };
-    parser_->hello_func = [](void* at, usb_redir_hello_header*) { self(at).announce(); };
-    parser_->reset_func = [](void* at) {
-        self(at).waiting_.clear();
-        self(at).halted_.clear();
-        self(at).device_.reset();
-    };
-    parser_->set_configuration_func = [](void* at, std::uint64_t id, usb_redir_set_configuration_header* header) {
-        self(at).configuration_ = header->configuration;
-        usb_redir_configuration_status_header status{usb_redir_success, header->configuration};
-        usbredirparser_send_configuration_status(self(at).parser_, id, &status);
-    };
-    parser_->get_configuration_func = [](void* at, std::uint64_t id) {
-        usb_redir_configuration_status_header status{usb_redir_success, self(at).configuration_};
-        usbredirparser_send_configuration_status(self(at).parser_, id, &status);
-    };
-    parser_->set_alt_setting_func = [](void* at, std::uint64_t id, usb_redir_set_alt_setting_header* header) {
-        const bool known = header->alt == 0 && header->interface < self(at).device_.description().interfaces.size();
-        usb_redir_alt_setting_status_header status{known_or_invalid(known), header->interface, 0};
-        usbredirparser_send_alt_setting_status(self(at).parser_, id, &status);
-    };
-    parser_->get_alt_setting_func = [](void* at, std::uint64_t id, usb_redir_get_alt_setting_header* header) {
-        usb_redir_alt_setting_status_header status{usb_redir_success, header->interface, 0};
-        usbredirparser_send_alt_setting_status(self(at).parser_, id, &status);
-    };
-    parser_->start_interrupt_receiving_func = [](void* at, std::uint64_t id,
-                                                 usb_redir_start_interrupt_receiving_header* header) {
-        const bool known = self(at).endpoint(header->endpoint) != nullptr && (header->endpoint & 0x80U) != 0;
-        self(at).receiving_[header->endpoint] = known;
-        usb_redir_interrupt_receiving_status_header status{known_or_invalid(known), header->endpoint};
-        usbredirparser_send_interrupt_receiving_status(self(at).parser_, id, &status);
-    };
-    parser_->stop_interrupt_receiving_func = [](void* at, std::uint64_t id,
-                                                usb_redir_stop_interrupt_receiving_header* header) {
-        self(at).receiving_[header->endpoint] = false;
-        usb_redir_interrupt_receiving_status_header status{usb_redir_success, header->endpoint};
-        usbredirparser_send_interrupt_receiving_status(self(at).parser_, id, &status);
-    };
-    parser_->alloc_bulk_streams_func = [](void* at, std::uint64_t id, usb_redir_alloc_bulk_streams_header* header) {
-        self(at).answer_streams(id, header->endpoints, header->no_streams);
-    };
-    parser_->free_bulk_streams_func = [](void* at, std::uint64_t id, usb_redir_free_bulk_streams_header* header) {
-        self(at).answer_streams(id, header->endpoints, 0);
-    };
-    parser_->cancel_data_packet_func = [](void* at, std::uint64_t id) { self(at).cancel(id); };
-    parser_->control_packet_func = [](void* at, std::uint64_t id, usb_redir_control_packet_header* header,
-                                      std::uint8_t* data, int length) {
-        self(at).on_control(id, *header, as_bytes(data, length));
-        usbredirparser_free_packet_data(self(at).parser_, data);
-    };
-    parser_->bulk_packet_func = [](void* at, std::uint64_t id, usb_redir_bulk_packet_header* header, std::uint8_t* data,
-                                   int length) {
-        self(at).on_bulk(id, *header, as_bytes(data, length));
-        usbredirparser_free_packet_data(self(at).parser_, data);
-    };
+void UsbredirServer::refuse_stream(std::uint64_t id, std::uint8_t endpoint) {
+    usb_redir_iso_stream_status_header status{usb_redir_inval, endpoint};
+    usbredirparser_send_iso_stream_status(parser_, id, &status);
 }
 
 void UsbredirServer::announce() {

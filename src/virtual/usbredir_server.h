@@ -45,6 +45,8 @@ class UsbredirServer {
         : socket_(std::move(socket)), device_(device), count_(count) {}
     static UsbredirServer& self(void* pointer) { return *static_cast<UsbredirServer*>(pointer); }
     void set_callbacks();
+    void set_callbacks_for_what_is_not_there();
+    void refuse_stream(std::uint64_t id, std::uint8_t endpoint);
     void announce();
     void on_control(std::uint64_t id, usb_redir_control_packet_header& header, std::span<const std::byte> data);
     std::optional<std::vector<std::byte>> standard_request(std::uint8_t request, std::uint16_t value,
