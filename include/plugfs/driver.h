@@ -116,6 +116,9 @@ class Host {
     virtual void event(std::string_view json) = 0;
 };
 
+// What a driver has left in flight; see Driver::in_flight().
+enum class InFlight : std::uint8_t { nothing, under_way, ended };
+
 class Driver {
   public:
     virtual ~Driver() = default;
@@ -155,6 +158,10 @@ class Driver {
     // Housekeeping between calls. Returns when it wants to be called next (a minute at most); 0: there is more to do,
     // at once if nobody waits, else when those who do have had their turn.
     virtual std::chrono::milliseconds tick() { return std::chrono::minutes(1); }
+    // A driver may leave transfers in flight when it returns, so that the device works while the next call is served.
+    // Asked between calls, after each event of the device's: whether there are any, and whether they have ended, which
+    // has tick() called at once. It may post what comes next, and does not wait.
+    [[nodiscard]] virtual InFlight in_flight() { return InFlight::nothing; }
     // The largest piece that read() is asked for: what the device moves best in one go. 4 KiB to 4 MiB.
     [[nodiscard]] virtual std::size_t read_size() const { return std::size_t{1} << 20U; }
     // Closes the device in good order. Not called after ENODEV.

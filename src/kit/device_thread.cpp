@@ -205,16 +205,19 @@ Result<void> DeviceThread::serve(usb::Backend& backend, Driver& driver) {
             }
         }
         deliver(backend, driver);
-        if (const auto begun = Clock::now(); begun >= next_tick) {
+        auto left = driver.in_flight();
+        if (const auto begun = Clock::now(); begun >= next_tick || left == InFlight::ended) {
             const auto wait = driver.tick();
             next_tick = Clock::now() + pause_after(wait, Clock::now() - begun, queue_.empty());
+            left = driver.in_flight();
         }
-        if (job && Clock::now() < next_look) {
+        if (job && left == InFlight::nothing && Clock::now() < next_look) {
             continue;
         }
         // With jobs waiting this only collects what has arrived, and notices that the device has gone.
         const auto until = job ? Deadline::after(std::chrono::milliseconds(0)) : Deadline::at(next_tick);
-        PLUGFS_TRY(backend.wait_activity(queue_.wake_fd(), until));
+        const auto ended = [&driver] { return driver.in_flight() == InFlight::ended; };
+        PLUGFS_TRY(backend.wait_activity(queue_.wake_fd(), until, ended));
         next_look = Clock::now() + look_interval;
     }
     return {};

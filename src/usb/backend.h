@@ -9,6 +9,7 @@
 
 #include <plugfs/usb.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,9 +24,14 @@ struct Arrival {
 
 class Backend : public Device {
   public:
-    // Handles the transport's events until `wake_fd` is readable (it is not read), a packet has arrived, or the
-    // deadline passes (no error). ENODEV when the device is gone.
-    [[nodiscard]] virtual Result<void> wait_activity(int wake_fd, Deadline deadline) = 0;
+    // Handles the transport's events until `wake_fd` is readable (it is not read), a packet has arrived, `ended` is
+    // true (asked after each event, which it may answer with others), or the deadline passes (no error). ENODEV when
+    // the device is gone.
+    [[nodiscard]] virtual Result<void> wait_activity(int wake_fd, Deadline deadline,
+                                                     const std::function<bool()>& ended) = 0;
+    [[nodiscard]] Result<void> wait_activity(int wake_fd, Deadline deadline) {
+        return wait_activity(wake_fd, deadline, [] { return false; });
+    }
     // The oldest packet that has arrived, if any.
     [[nodiscard]] virtual std::optional<Arrival> next_arrival() = 0;
     // The driver has started. From now on no interface can be taken from another driver of this machine, and the device

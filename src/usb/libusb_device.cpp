@@ -316,10 +316,10 @@ void LibusbDevice::collect() {
     }
 }
 
-Result<void> LibusbDevice::wait_activity(int wake_fd, Deadline deadline) {
-    const auto arrived = [this] {
+Result<void> LibusbDevice::wait_activity(int wake_fd, Deadline deadline, const std::function<bool()>& ended) {
+    const auto arrived = [this, &ended] {
         collect();
-        return !arrivals_.empty() || !handle_->check();
+        return ended() || !arrivals_.empty() || !handle_->check();
     };
     auto run = handle_->run_until(arrived, deadline, wake_fd);
     if (!run) {

@@ -39,7 +39,9 @@ class LibusbDevice final : public Backend {
     [[nodiscard]] Result<void> clear_halt(std::uint8_t endpoint, Deadline deadline) override;
     [[nodiscard]] Result<void> reset(Deadline deadline) override;
 
-    [[nodiscard]] Result<void> wait_activity(int wake_fd, Deadline deadline) override;
+    using Backend::wait_activity;
+    [[nodiscard]] Result<void> wait_activity(int wake_fd, Deadline deadline,
+                                             const std::function<bool()>& ended) override;
     [[nodiscard]] std::optional<Arrival> next_arrival() override;
     [[nodiscard]] Result<std::string> give_up_rights() override;
 

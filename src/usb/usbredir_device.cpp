@@ -233,8 +233,8 @@ Result<void> UsbredirDevice::reset(Deadline deadline) {
     return {};
 }
 
-Result<void> UsbredirDevice::wait_activity(int wake_fd, Deadline deadline) {
-    const auto arrived = [this] { return session_->interrupts().has_arrival(); };
+Result<void> UsbredirDevice::wait_activity(int wake_fd, Deadline deadline, const std::function<bool()>& ended) {
+    const auto arrived = [this, &ended] { return ended() || session_->interrupts().has_arrival(); };
     auto run = session_->run_until(arrived, deadline, wake_fd);
     if (!run) {
         return run.error();

@@ -30,7 +30,9 @@ class UsbredirDevice final : public Backend {
     [[nodiscard]] Result<void> clear_halt(std::uint8_t endpoint, Deadline deadline) override;
     [[nodiscard]] Result<void> reset(Deadline deadline) override;
 
-    [[nodiscard]] Result<void> wait_activity(int wake_fd, Deadline deadline) override;
+    using Backend::wait_activity;
+    [[nodiscard]] Result<void> wait_activity(int wake_fd, Deadline deadline,
+                                             const std::function<bool()>& ended) override;
     [[nodiscard]] std::optional<Arrival> next_arrival() override { return session_->interrupts().next_arrival(); }
     [[nodiscard]] Result<std::string> give_up_rights() override { return std::string("held (a connection, no usbfs)"); }
 

@@ -43,6 +43,10 @@ class KernelDisk final : public LogicalUnit {
     [[nodiscard]] Result<void> synchronize() override {
         return ::fdatasync(file_.get()) == 0 ? Result<void>() : fail(errno, "fdatasync");
     }
+    void begin_write(std::uint64_t block, std::span<const std::byte> bytes) override { result_ = write(block, bytes); }
+    void begin_synchronize() override { result_ = synchronize(); }
+    [[nodiscard]] bool finished() override { return true; }
+    [[nodiscard]] Result<void> finish() override { return result_; }
     [[nodiscard]] Result<void> unmap(std::uint64_t, std::uint64_t) override { return fail(ENOTSUP, "unmap"); }
     [[nodiscard]] Result<void> prevent_removal(bool) override { return {}; }
     [[nodiscard]] Result<void> eject() override { return fail(ENOTSUP, "eject"); }
@@ -59,6 +63,7 @@ class KernelDisk final : public LogicalUnit {
     UniqueFd file_;
     UnitIdentity identity_;
     std::uint32_t block_size_ = 512;
+    Result<void> result_;  // of what was begun last
 };
 
 }  // namespace plugfs::storage

@@ -56,6 +56,15 @@ class LogicalUnit {
     [[nodiscard]] virtual Result<void> write(std::uint64_t block, std::span<const std::byte> bytes) = 0;
     // SYNCHRONIZE CACHE: what has been written is on the medium. A device that does not know the command has no cache.
     [[nodiscard]] virtual Result<void> synchronize() = 0;
+    // The same two, but the device has only been told when they return: finish() waits for the end, and says how it
+    // went. To be called before the next is begun; `bytes` must stay until then. Whatever else is asked of the unit
+    // meanwhile waits for the end, too.
+    virtual void begin_write(std::uint64_t block, std::span<const std::byte> bytes) = 0;
+    virtual void begin_synchronize() = 0;
+    // Whether finish() need not wait. Goes on with what was begun as far as that needs no waiting: to be asked after
+    // each event of the device's.
+    [[nodiscard]] virtual bool finished() = 0;
+    [[nodiscard]] virtual Result<void> finish() = 0;
     [[nodiscard]] virtual Result<void> unmap(std::uint64_t block, std::uint64_t count) = 0;
     // PREVENT ALLOW MEDIUM REMOVAL; a device that does not know it is fine.
     [[nodiscard]] virtual Result<void> prevent_removal(bool prevent) = 0;

@@ -215,6 +215,16 @@ Result<Space> StorageDriver::space() {
     return volumes_.empty() ? Result<Space>(fail(ENOTSUP, "space")) : Result<Space>(all);
 }
 
+InFlight StorageDriver::in_flight() {
+    auto all = InFlight::nothing;
+    for (auto& drive : drives_) {
+        if (drive->loaded()) {
+            all = std::max(all, drive->cache().in_flight());
+        }
+    }
+    return all;
+}
+
 std::chrono::milliseconds StorageDriver::tick() {
     auto next = std::chrono::milliseconds(std::chrono::minutes(1));
     const auto until = Deadline::after(tick_length);

@@ -36,6 +36,7 @@ class StorageDriver : public Driver, private Writer {
     Result<std::size_t> read(Key file, std::uint64_t offset, std::span<std::byte> out) override;
     Result<Space> space() override;
     std::chrono::milliseconds tick() override;
+    [[nodiscard]] InFlight in_flight() override;
     void stop() override;
     Result<void> eject() override;
     [[nodiscard]] Writer* writer() override;

@@ -270,7 +270,7 @@ Result<void> BlockCache::append(std::uint64_t block, std::span<const std::byte> 
 
 Result<void> BlockCache::make_room(std::size_t bytes) {
     while (!log_->fits(bytes)) {
-        const auto more = write_back_->step();
+        const auto more = write_back_->step_to_end();
         if (!more) {
             return failed(more.error());
         }

@@ -59,9 +59,12 @@ class BlockCache : public BlockDevice {
     [[nodiscard]] Result<void> flush() override;
     void discard(std::uint64_t offset, std::uint64_t length) override;
 
-    // Writes one piece of what should be written back by now. Returns when it wants to be called again: 0, there is
-    // more to do, when nobody waits. An error has been counted (see above) and may be only told.
+    // Begins to write one piece of what should be written back by now, or takes the result. Does not wait for the
+    // device. Returns when it wants to be called again: 0, there is more to do, when nobody waits. An error has been
+    // counted (see above) and may be only told.
     [[nodiscard]] Result<std::chrono::milliseconds> tend();
+    // What tend() has begun: see Driver::in_flight().
+    [[nodiscard]] InFlight in_flight() { return write_back_->in_flight(); }
     // Bytes that wait in the log, its own records with them.
     [[nodiscard]] std::uint64_t dirty_bytes() const { return log_->used(); }
     // 64 bits that a successor finds as they were, if the medium is still the same; 0 at first.

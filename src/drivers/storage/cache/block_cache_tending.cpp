@@ -13,6 +13,8 @@ using Clock = Deadline::Clock;
 constexpr unsigned failure_limit = 3;
 constexpr std::chrono::milliseconds failure_pause{500};
 constexpr std::chrono::milliseconds idle{60'000};
+// The end of what is under way has tend() called: see Driver::in_flight().
+constexpr std::chrono::milliseconds while_under_way{1000};
 
 std::chrono::milliseconds time_until(Clock::time_point moment, Clock::time_point now) {
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(moment - now), std::chrono::milliseconds(1));
@@ -72,12 +74,15 @@ Result<std::chrono::milliseconds> BlockCache::tend() {
     if (!draining_to_) {
         return left(*dirty_since_ + limits_.old_age);
     }
-    const auto more = write_back_->step(*draining_to_);
-    if (!more) {
-        return failed(more.error());
+    const auto step = write_back_->step(*draining_to_);
+    if (!step) {
+        return failed(step.error());
+    }
+    if (*step == WriteBack::Step::under_way) {
+        return while_under_way;
     }
     failures_ = 0;
-    if (*more) {
+    if (*step == WriteBack::Step::more) {
         return std::chrono::milliseconds(0);
     }
     if (log_->records().empty()) {

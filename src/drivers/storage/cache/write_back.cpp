@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 namespace plugfs::storage {
 
@@ -11,7 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Records taken together at most.
-constexpr std::size_t batch_bytes = std::size_t{16} << 20U;
+constexpr std::size_t batch_bytes = std::size_t{32} << 20U;
 constexpr std::size_t batch_records = 16384;
 // A piece as long as this goes alone, as it lies in memory; shorter ones are copied together.
 constexpr std::size_t large_piece = std::size_t{512} << 10U;
@@ -33,34 +34,56 @@ WriteBack::WriteBack(LogicalUnit& unit, const Medium& medium, DirtyLog& log, std
       first_block_(std::move(first_block)),
       chunk_(std::clamp(unit.best_transfer(), smallest_chunk, largest_chunk)) {}
 
-Result<bool> WriteBack::step(std::uint64_t goal) {
+Result<WriteBack::Step> WriteBack::step(std::uint64_t goal) {
+    if (begun_ != Begun::nothing) {
+        if (!unit_.finished()) {
+            return Step::under_way;
+        }
+        PLUGFS_TRY(take_result());
+        return Step::more;
+    }
     if (!transfers_.empty()) {
-        PLUGFS_TRY(send());
-        return true;
+        PLUGFS_TRY(begin_next());
+        return Step::more;
     }
     const auto& records = log_.records();
     const bool all_written = written_ == log_.committed_count() || records[written_].sequence > goal;
     if (all_written && written_ == 0) {
-        return false;
+        return Step::done;
     }
     const bool next_epoch = !all_written && written_ > 0 && records[written_].epoch != records[written_ - 1].epoch;
     const std::uint64_t first = written_ > 0 ? records.front().end : 0;
     const bool much = written_ > 0 && records[written_ - 1].end - first > log_.capacity() / 2;
     if (all_written || next_epoch || much) {
-        PLUGFS_TRY(confirm());
-        return true;
+        begin_confirmation();
+    } else {
+        plan();
     }
-    plan();
-    return true;
+    return Step::more;
+}
+
+Result<bool> WriteBack::step_to_end() {
+    PLUGFS_ASSIGN(const Step taken, step());
+    if (taken == Step::under_way) {
+        PLUGFS_TRY(take_result());
+    }
+    return taken != Step::done;
 }
 
 Result<void> WriteBack::finish() {
     while (true) {
-        PLUGFS_ASSIGN(const bool more, step());
+        PLUGFS_ASSIGN(const bool more, step_to_end());
         if (!more) {
             return {};
         }
     }
+}
+
+InFlight WriteBack::in_flight() {
+    if (begun_ == Begun::nothing) {
+        return InFlight::nothing;
+    }
+    return unit_.finished() ? InFlight::ended : InFlight::under_way;
 }
 
 void WriteBack::plan() {
@@ -151,49 +174,55 @@ void WriteBack::add_piece(std::uint64_t block, std::uint64_t count, const std::b
     }
 }
 
-Result<void> WriteBack::send() {
+Result<void> WriteBack::begin_next() {
     const Transfer& transfer = transfers_.front();
     if (transfer.count == 0) {
         if (unconfirmed_) {
-            PLUGFS_TRY(confirm());
+            begin_confirmation();
+        } else {
+            sent();
         }
     } else if (transfer.parts.empty()) {
         // Only a hint: that a device refuses it is no reason to stop.
         if (auto done = unit_.unmap(transfer.block, transfer.count); !done && done.error().code == ENODEV) {
             return done;
         }
+        sent();
     } else {
-        PLUGFS_TRY(send_write(transfer));
-    }
-    transfers_.pop_front();
-    if (transfers_.empty()) {
-        written_ = planned_;
+        return begin_write(transfer);
     }
     return {};
 }
 
-Result<void> WriteBack::send_write(const Transfer& transfer) {
-    std::span<const std::byte> bytes = transfer.parts.front();
-    if (transfer.parts.size() > 1) {
-        staging_.resize(transfer.count * medium_.block_size);
-        std::size_t at = 0;
-        for (const auto part : transfer.parts) {
-            std::memcpy(staging_.data() + at, part.data(), part.size());
-            at += part.size();
-        }
-        bytes = staging_;
+void WriteBack::sent() {
+    transfers_.pop_front();
+    if (transfers_.empty()) {
+        written_ = planned_;
     }
-    const bool first = transfer.block == 0;
-    if (first) {
+}
+
+std::span<const std::byte> WriteBack::bytes_of(const Transfer& transfer) {
+    if (transfer.parts.size() == 1) {
+        return transfer.parts.front();
+    }
+    staging_.resize(transfer.count * medium_.block_size);
+    std::size_t at = 0;
+    for (const auto part : transfer.parts) {
+        std::memcpy(staging_.data() + at, part.data(), part.size());
+        at += part.size();
+    }
+    return staging_;
+}
+
+Result<void> WriteBack::begin_write(const Transfer& transfer) {
+    const auto bytes = bytes_of(transfer);
+    if (transfer.block == 0) {
         PLUGFS_TRY(before_first_block(bytes));
     }
-    const auto begun = Clock::now();
     unconfirmed_ = true;
-    PLUGFS_TRY(unit_.write(transfer.block, bytes));
-    adapt(Clock::now() - begun, bytes.size());
-    if (first) {
-        first_block_.assign(bytes.begin(), bytes.begin() + medium_.block_size);
-    }
+    begun_ = Begun::transfer;
+    begun_at_ = Clock::now();
+    unit_.begin_write(transfer.block, bytes);
     return {};
 }
 
@@ -201,29 +230,52 @@ Result<void> WriteBack::before_first_block(std::span<const std::byte> bytes) {
     const std::uint64_t now = fingerprint_of(first_block_);
     // One change of it at a time is in doubt.
     if (log_.fingerprint().before != now) {
-        PLUGFS_TRY(synchronize());
+        PLUGFS_TRY(unit_.synchronize());
+        confirmed();
     }
     log_.set_fingerprint({now, fingerprint_of(bytes.first(medium_.block_size))});
     return {};
 }
 
-Result<void> WriteBack::synchronize() {
-    PLUGFS_TRY(unit_.synchronize());
-    unconfirmed_ = false;
-    const std::uint64_t now = fingerprint_of(first_block_);
-    log_.set_fingerprint({now, now});
+void WriteBack::begin_confirmation() {
+    begun_ = Begun::confirmation;
+    unit_.begin_synchronize();
+}
+
+Result<void> WriteBack::take_result() {
+    const Begun what = std::exchange(begun_, Begun::nothing);
+    PLUGFS_TRY(unit_.finish());
+    if (what == Begun::confirmation) {
+        confirmed();
+        release_written();
+        if (!transfers_.empty()) {  // it was the barrier
+            sent();
+        }
+        return {};
+    }
+    const Transfer& transfer = transfers_.front();
+    adapt(Clock::now() - begun_at_, transfer.count * medium_.block_size);
+    if (transfer.block == 0) {
+        const auto first = bytes_of(transfer).first(medium_.block_size);
+        first_block_.assign(first.begin(), first.end());
+    }
+    sent();
     return {};
 }
 
+void WriteBack::confirmed() {
+    unconfirmed_ = false;
+    const std::uint64_t now = fingerprint_of(first_block_);
+    log_.set_fingerprint({now, now});
+}
+
 // Within a batch, too: then it is the batches before that are confirmed with what this one has sent.
-Result<void> WriteBack::confirm() {
-    PLUGFS_TRY(synchronize());
+void WriteBack::release_written() {
     for (std::size_t i = 0; i < written_; ++i) {
         released_(log_.records()[i]);
     }
     planned_ -= std::min(planned_, written_);
     log_.release(std::exchange(written_, 0));
-    return {};
 }
 
 // Small steps on a slow device, large ones on a fast one.

@@ -39,24 +39,43 @@ class BulkOnlyTransport : public ScsiTransport {
     [[nodiscard]] std::uint8_t last_unit() const override { return last_unit_; }
     [[nodiscard]] bool reports_units() const override { return false; }
     [[nodiscard]] Result<void> begin(std::uint8_t /*unit*/) override { return {}; }  // create() has done it
-    [[nodiscard]] ScsiBatch run(std::uint8_t unit, std::span<const ScsiCommand> commands) override;
     [[nodiscard]] std::size_t depth() const override { return 1; }
     [[nodiscard]] std::size_t best_transfer() const override { return best_transfer_; }
     [[nodiscard]] std::uint64_t resets() const override { return resets_; }
 
+  protected:
+    void begin_row(std::uint8_t unit, std::span<const ScsiCommand> commands) override;
+    [[nodiscard]] bool row_ended() override;
+    [[nodiscard]] ScsiBatch end_row() override;
+
   private:
+    // A command under way.
+    struct Task {
+        const ScsiCommand* command = nullptr;
+        Deadline deadline = Deadline::after({});
+        enum class Stage : std::uint8_t { wrapper, data, status } stage = Stage::wrapper;  // what is waited for
+        Result<void> going;  // it could not go on by itself
+    };
+
     BulkOnlyTransport(usb::Device& device, const BulkOnlyPipes& pipes);
     Result<void> create_transfers();
     Result<void> grow(std::unique_ptr<usb::Transfer>& transfer, std::uint8_t endpoint, std::size_t length);
     Result<std::uint8_t> ask_last_unit();
 
-    // One command with the sense data that go with it.
-    Result<ScsiOutcome> execute(std::uint8_t unit, const ScsiCommand& command);
-    // The same, and the device back in a known state if that fails.
-    Result<ScsiOutcome> execute_or_recover(std::uint8_t unit, const ScsiCommand& command);
+    void begin_next();
+    void end_next();
+    [[nodiscard]] Task begin_command(std::uint8_t unit, const ScsiCommand& command);
+    // Goes on as far as that needs no waiting. True: end_command() need not wait either, or has something to mend.
+    [[nodiscard]] bool go_on(Task& task);
+    // Waits for its end.
+    Result<ScsiOutcome> end_command(Task& task);
+    // The same with the sense data that go with it, and the device back in a known state if it fails.
+    Result<ScsiOutcome> end_or_recover(std::uint8_t unit, Task& task);
     Result<void> ask_for_sense(std::uint8_t unit, ScsiOutcome& outcome);
-    Result<ScsiOutcome> finish(const ScsiCommand& command, std::size_t moved, Deadline deadline);
-    Result<void> send_wrapper(std::uint8_t unit, const ScsiCommand& command, Deadline deadline);
+    Result<void> send_wrapper(std::uint8_t unit, const ScsiCommand& command);
+    Result<void> wrapper_sent(Task& task);
+    Result<void> ask_for_status(Task& task, std::size_t moved);
+    Result<ScsiOutcome> finish(Task& task, std::size_t moved);
     Result<void> post_data(const ScsiCommand& command);
     Result<std::size_t> move_data(const ScsiCommand& command, Deadline deadline);
     Result<std::size_t> call_off(const ScsiCommand& command, std::size_t moved);
@@ -76,6 +95,12 @@ class BulkOnlyTransport : public ScsiTransport {
     std::uint8_t last_unit_ = 0;
     std::uint32_t tag_ = 0;
     std::uint64_t resets_ = 0;
+    // The row under way: batch_.good of its commands have ended, and task_ is the next one.
+    std::span<const ScsiCommand> row_;
+    std::uint8_t unit_ = 0;
+    bool row_over_ = true;
+    ScsiBatch batch_;
+    Task task_;
     std::size_t sense_length_ = 18;       // what is asked for: more than that only of a device that has had more
     bool residue_means_nothing_ = false;  // the device has given one where there was none
     bool recovered_just_now_ = false;     // since the last command that came to its end

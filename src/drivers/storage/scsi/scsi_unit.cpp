@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <thread>
+#include <utility>
 
 namespace plugfs::storage {
 
@@ -65,11 +66,12 @@ Result<void> ScsiUnit::ask_vital_pages() {
     return {};
 }
 
-Result<std::size_t> ScsiUnit::execute(std::span<const ScsiCommand> commands) {
+Result<std::size_t> ScsiUnit::execute(std::span<const ScsiCommand> commands, const ScsiBatch* first) {
     Patience patience;
     std::size_t length = 0;
     while (!commands.empty()) {
-        const ScsiBatch batch = transport_->run(number_, commands);
+        const auto* given = std::exchange(first, nullptr);
+        const ScsiBatch batch = given != nullptr ? *given : transport_->run(number_, commands);
         if (batch.good > 0) {
             patience = Patience();
             resets_seen_ = transport_->resets();
@@ -188,6 +190,7 @@ Result<bool> ScsiUnit::ask_write_protected() {
 }
 
 Result<Medium> ScsiUnit::open() {
+    settle();
     state_ = State::closed;
     PLUGFS_TRY(execute(test_unit_ready()));
     PLUGFS_ASSIGN(Medium medium, ask_capacity());
@@ -198,6 +201,7 @@ Result<Medium> ScsiUnit::open() {
 }
 
 Result<void> ScsiUnit::check() {
+    settle();
     if (state_ != State::open) {
         return lost("TEST UNIT READY");
     }
@@ -206,12 +210,14 @@ Result<void> ScsiUnit::check() {
 }
 
 Result<void> ScsiUnit::prevent_removal(bool prevent) {
+    settle();
     std::size_t length = 0;
     PLUGFS_TRY(execute_optional(prevent_allow_medium_removal(prevent), length));
     return {};
 }
 
 Result<void> ScsiUnit::eject() {
+    settle();
     if (state_ == State::open) {
         PLUGFS_TRY(synchronize());
     }
@@ -224,6 +230,7 @@ Result<void> ScsiUnit::eject() {
 }
 
 Result<void> ScsiUnit::load() {
+    settle();
     std::size_t length = 0;
     const auto loaded = execute_optional(start_stop_unit(StartStop::load), length);
     return !loaded && loaded.error().code == ENODEV ? Result<void>(loaded.error()) : Result<void>();

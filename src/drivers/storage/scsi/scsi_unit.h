@@ -18,6 +18,10 @@ class ScsiUnit final : public LogicalUnit {
   public:
     // Asks who it is. Null: there is no block device with this number (its INQUIRY says so).
     static Result<std::unique_ptr<ScsiUnit>> create(std::shared_ptr<ScsiTransport> transport, std::uint8_t number);
+    // Waits for what was begun.
+    ~ScsiUnit() override { settle(); }
+    ScsiUnit(const ScsiUnit&) = delete;
+    ScsiUnit& operator=(const ScsiUnit&) = delete;
 
     [[nodiscard]] const UnitIdentity& identity() const override { return inquiry_.identity; }
     [[nodiscard]] Result<Medium> open() override;
@@ -25,6 +29,10 @@ class ScsiUnit final : public LogicalUnit {
     [[nodiscard]] Result<void> read(std::uint64_t block, std::span<std::byte> out) override;
     [[nodiscard]] Result<void> write(std::uint64_t block, std::span<const std::byte> bytes) override;
     [[nodiscard]] Result<void> synchronize() override;
+    void begin_write(std::uint64_t block, std::span<const std::byte> bytes) override;
+    void begin_synchronize() override;
+    [[nodiscard]] bool finished() override { return begun_.empty() || transport_->ended(); }
+    [[nodiscard]] Result<void> finish() override;
     [[nodiscard]] Result<void> unmap(std::uint64_t block, std::uint64_t count) override;
     [[nodiscard]] Result<void> prevent_removal(bool prevent) override;
     [[nodiscard]] Result<void> eject() override;
@@ -37,7 +45,8 @@ class ScsiUnit final : public LogicalUnit {
     ScsiUnit(std::shared_ptr<ScsiTransport> transport, std::uint8_t number)
         : transport_(std::move(transport)), number_(number) {}
     // All commands, in order, each until it has been executed or Patience is over. Returns the last one's data length.
-    Result<std::size_t> execute(std::span<const ScsiCommand> commands);
+    // `first` is what became of them when they were executed for the first time; null: they have not been yet.
+    Result<std::size_t> execute(std::span<const ScsiCommand> commands, const ScsiBatch* first = nullptr);
     Result<std::size_t> execute(const ScsiCommand& command) { return execute(std::span(&command, 1)); }
     // What can be done about a verdict; an error when nothing can.
     Result<void> act(Verdict verdict, Patience& patience);
@@ -48,6 +57,12 @@ class ScsiUnit final : public LogicalUnit {
     Result<void> ask_vital_pages();
     Result<Medium> ask_capacity();
     Result<bool> ask_write_protected();
+    [[nodiscard]] Result<std::vector<ScsiCommand>> commands_to_write(std::uint64_t block,
+                                                                     std::span<const std::byte> bytes) const;
+    void begin(std::vector<ScsiCommand> commands);
+    // What was begun has ended when this returns: before anything else is asked.
+    void settle();
+    void note_end_of(std::span<const ScsiCommand> commands, const ScsiBatch* batch);
     [[nodiscard]] Result<void> check_range(const char* stage, std::uint64_t block, std::uint64_t count) const;
     [[nodiscard]] Error lost(const char* stage) const;
 
@@ -58,8 +73,10 @@ class ScsiUnit final : public LogicalUnit {
     bool offers_unmap_ = false;
     State state_ = State::closed;
     Medium medium_;
-    bool looking_ = false;           // at a change, in look_at_change()
-    std::uint64_t resets_seen_ = 0;  // ScsiTransport::resets() at the last command that was executed
+    std::vector<ScsiCommand> begun_;  // posted
+    Result<void> begun_result_;       // of what was begun last, for finish()
+    bool looking_ = false;            // at a change, in look_at_change()
+    std::uint64_t resets_seen_ = 0;   // ScsiTransport::resets() at the last command that was executed
 };
 
 }  // namespace plugfs::storage

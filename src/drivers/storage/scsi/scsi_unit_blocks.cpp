@@ -38,6 +38,7 @@ Result<void> ScsiUnit::check_range(const char* stage, std::uint64_t block, std::
 }
 
 Result<void> ScsiUnit::read(std::uint64_t block, std::span<std::byte> out) {
+    settle();
     const std::uint32_t size = medium_.block_size;
     PLUGFS_TRY(check_range("read", block, size == 0 ? 0 : out.size() / size));
     if (out.size() % size != 0) {
@@ -56,7 +57,8 @@ Result<void> ScsiUnit::read(std::uint64_t block, std::span<std::byte> out) {
     return {};
 }
 
-Result<void> ScsiUnit::write(std::uint64_t block, std::span<const std::byte> bytes) {
+Result<std::vector<ScsiCommand>> ScsiUnit::commands_to_write(std::uint64_t block,
+                                                             std::span<const std::byte> bytes) const {
     const std::uint32_t size = medium_.block_size;
     PLUGFS_TRY(check_range("write", block, size == 0 ? 0 : bytes.size() / size));
     if (bytes.size() % size != 0) {
@@ -74,11 +76,18 @@ Result<void> ScsiUnit::write(std::uint64_t block, std::span<const std::byte> byt
         block += count;
         bytes = bytes.subspan(piece.size());
     }
+    return commands;
+}
+
+Result<void> ScsiUnit::write(std::uint64_t block, std::span<const std::byte> bytes) {
+    settle();
+    PLUGFS_ASSIGN(const auto commands, commands_to_write(block, bytes));
     PLUGFS_TRY(execute(commands));
     return {};
 }
 
 Result<void> ScsiUnit::synchronize() {
+    settle();
     if (state_ != State::open) {
         return lost("SYNCHRONIZE CACHE");
     }
@@ -89,8 +98,57 @@ Result<void> ScsiUnit::synchronize() {
     return {};
 }
 
+void ScsiUnit::begin_write(std::uint64_t block, std::span<const std::byte> bytes) {
+    settle();
+    if (auto commands = commands_to_write(block, bytes)) {
+        begin(std::move(*commands));
+    } else {
+        begun_result_ = commands.error();
+    }
+}
+
+void ScsiUnit::begin_synchronize() {
+    settle();
+    if (state_ == State::open) {
+        begin({synchronize_cache()});
+    } else {
+        begun_result_ = lost("SYNCHRONIZE CACHE");
+    }
+}
+
+void ScsiUnit::begin(std::vector<ScsiCommand> commands) {
+    begun_ = std::move(commands);
+    begun_result_ = {};
+    if (!begun_.empty() && !transport_->post(number_, begun_)) {
+        // Another unit has something under way.
+        const auto now = std::exchange(begun_, {});
+        note_end_of(now, nullptr);
+    }
+}
+
+void ScsiUnit::settle() {
+    if (!begun_.empty()) {
+        const auto now = std::exchange(begun_, {});
+        const ScsiBatch batch = transport_->collect();
+        note_end_of(now, &batch);
+    }
+}
+
+void ScsiUnit::note_end_of(std::span<const ScsiCommand> commands, const ScsiBatch* batch) {
+    const auto done = execute(commands, batch);
+    const bool unknown = !done && done.error().code == ENOTSUP &&
+                         commands.front().cdb[0] == operation_byte(Operation::synchronize_cache_10);
+    begun_result_ = done || unknown ? Result<void>() : Result<void>(done.error());
+}
+
+Result<void> ScsiUnit::finish() {
+    settle();
+    return std::exchange(begun_result_, {});
+}
+
 // SBC-3, 5.28.
 Result<void> ScsiUnit::unmap(std::uint64_t block, std::uint64_t count) {
+    settle();
     PLUGFS_TRY(check_range("unmap", block, count));
     if (!medium_.can_unmap) {
         return fail(ENOTSUP, "unmap", "the device does not offer it");

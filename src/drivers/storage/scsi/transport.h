@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -76,13 +77,31 @@ class ScsiTransport {
     //   ETIMEDOUT  a command was not done within its limit; it has been ended
     //   ECANCELED  called off; the device is ready for the next command
     //   EIO        the device broke the protocol, or the bus failed; trying again may help
-    [[nodiscard]] virtual ScsiBatch run(std::uint8_t unit, std::span<const ScsiCommand> commands) = 0;
+    [[nodiscard]] ScsiBatch run(std::uint8_t unit, std::span<const ScsiCommand> commands);
+    // The same in three parts, so that the device works while something else is done: post() tells it, and returns;
+    // the commands and their data must stay where they are until collect(). ended() goes on with them as far as that
+    // needs no waiting, and says whether collect() would have to wait: to be asked after each event of the device's.
+    // One row at a time: post() is false, and has done nothing, before collect() has been called for the last one. What
+    // else is asked of the transport meanwhile waits for the end of the row, whose result is kept for collect().
+    [[nodiscard]] bool post(std::uint8_t unit, std::span<const ScsiCommand> commands);
+    [[nodiscard]] bool ended();
+    [[nodiscard]] ScsiBatch collect();
 
     // How many commands make sense in one run() of large transfers, and how much data in each.
     [[nodiscard]] virtual std::size_t depth() const = 0;
     [[nodiscard]] virtual std::size_t best_transfer() const = 0;
     // Counts the resets that the device has been put through: whoever sees it change knows why a unit attention comes.
     [[nodiscard]] virtual std::uint64_t resets() const = 0;
+
+  protected:
+    // What run(), post(), ended() and collect() are made of: a row is begun, and nothing else before it has ended.
+    virtual void begin_row(std::uint8_t unit, std::span<const ScsiCommand> commands) = 0;
+    [[nodiscard]] virtual bool row_ended() = 0;  // as ended()
+    [[nodiscard]] virtual ScsiBatch end_row() = 0;
+
+  private:
+    bool posted_ = false;                // a row is under way, for collect()
+    std::optional<ScsiBatch> finished_;  // the row that was under way when something else was asked
 };
 
 // Bytes that a transfer of `length` bytes from an IN endpoint is posted with: whole packets, at least one.

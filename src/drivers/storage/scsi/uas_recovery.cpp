@@ -120,4 +120,22 @@ Result<void> UasTransport::recover() {
     return set_up();
 }
 
+void UasTransport::stop_transfers() {
+    tasks_.clear();
+    status_posted_ = false;
+    std::vector<usb::Transfer*> transfers{status_.get()};
+    for (auto& slot : slots_) {
+        for (auto* transfer : {slot.command.get(), slot.status.get(), slot.data_in.get(), slot.data_out.get()}) {
+            transfers.push_back(transfer);
+        }
+    }
+    std::erase_if(transfers, [](usb::Transfer* each) { return each == nullptr || !each->in_flight(); });
+    for (auto* transfer : transfers) {
+        transfer->cancel();
+    }
+    for (auto* transfer : transfers) {
+        (void)transfer->wait(Deadline::after(std::chrono::seconds(1)));
+    }
+}
+
 }  // namespace plugfs::storage

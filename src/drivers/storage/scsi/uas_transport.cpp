@@ -27,41 +27,92 @@ Result<void> UasTransport::grow(Owned& transfer, const usb::Endpoint& endpoint, 
     return {};
 }
 
-ScsiBatch UasTransport::run(std::uint8_t unit, std::span<const ScsiCommand> commands) {
-    ScsiBatch batch;
-    std::size_t started = 0;
+void UasTransport::begin_row(std::uint8_t unit, std::span<const ScsiCommand> commands) {
+    row_ = commands;
+    unit_ = unit;
+    started_ = 0;
+    batch_ = {};
+    going_ = {};
+    row_over_ = row_.empty();
     called_off_ = false;
     strays_ = 0;
-    while (batch.good < commands.size()) {
-        Result<void> going;
-        while (going && started < commands.size() && tasks_.size() < slots_.size()) {
-            going = start(unit, commands[started], slots_[started % slots_.size()]);
-            ++started;
-        }
-        batch.stopped = going ? finish(tasks_.front()) : Result<ScsiOutcome>(going.error());
-        const auto& command = commands[batch.good];
-        if (!batch.stopped || batch.stopped->status != ScsiStatus::good ||
-            batch.stopped->moved != command.in.size() + command.out.size()) {
-            break;
-        }
-        tasks_.pop_front();
-        ++batch.good;
+    start_more();
+}
+
+void UasTransport::start_more() {
+    while (going_ && started_ < row_.size() && tasks_.size() < slots_.size()) {
+        going_ = start(unit_, row_[started_], slots_[started_ % slots_.size()]);
+        ++started_;
     }
-    if (batch.good == commands.size()) {
-        return batch;
+}
+
+void UasTransport::end_first() {
+    batch_.stopped = going_ ? finish(tasks_.front()) : Result<ScsiOutcome>(going_.error());
+    const auto& command = row_[batch_.good];
+    if (!batch_.stopped || batch_.stopped->status != ScsiStatus::good ||
+        batch_.stopped->moved != command.in.size() + command.out.size()) {
+        row_over_ = true;
+        return;
+    }
+    tasks_.pop_front();
+    ++batch_.good;
+    row_over_ = batch_.good == row_.size();
+    start_more();
+}
+
+bool UasTransport::row_ended() {
+    while (!row_over_ && go_on(tasks_.front())) {
+        end_first();
+    }
+    return row_over_;
+}
+
+ScsiBatch UasTransport::end_row() {
+    while (!row_over_) {
+        end_first();
+    }
+    if (batch_.good == row_.size()) {
+        return std::move(batch_);
     }
     // What is behind the one that stopped goes on by itself, and has to end before anything else begins.
-    const bool broken = !batch.stopped && batch.stopped.error().code != ECANCELED;
-    if (batch.stopped) {
+    const bool broken = !batch_.stopped && batch_.stopped.error().code != ECANCELED;
+    if (batch_.stopped) {
         tasks_.pop_front();
     }
     if (broken || !drain()) {
         stop_transfers();
         if (const auto recovered = recover(); !recovered && recovered.error().code == ENODEV) {
-            batch.stopped = recovered.error();
+            batch_.stopped = recovered.error();
         }
     }
-    return batch;
+    return std::move(batch_);
+}
+
+// What is out of the ordinary is left to finish(), which may wait.
+bool UasTransport::go_on(Task& task) {
+    if (!going_) {
+        return true;
+    }
+    if (task.slot->command->in_flight()) {
+        return false;
+    }
+    if (has_streams()) {
+        return !task.slot->status->in_flight();
+    }
+    while (!task.ended) {
+        if (!status_posted_) {
+            going_ = post_status(*task.slot);
+        }
+        if (going_ && status_->in_flight()) {
+            return false;
+        }
+        const auto unit = going_ ? next_status(task) : Result<StatusUnit>(going_.error());
+        going_ = unit ? take_status(*unit) : Result<void>(unit.error());
+        if (!going_) {
+            return true;
+        }
+    }
+    return true;
 }
 
 Result<void> UasTransport::start(std::uint8_t unit, const ScsiCommand& command, Slot& slot) {
@@ -227,24 +278,6 @@ Result<void> UasTransport::drain() {
         tasks_.pop_front();
     }
     return {};
-}
-
-void UasTransport::stop_transfers() {
-    tasks_.clear();
-    status_posted_ = false;
-    std::vector<usb::Transfer*> transfers{status_.get()};
-    for (auto& slot : slots_) {
-        for (auto* transfer : {slot.command.get(), slot.status.get(), slot.data_in.get(), slot.data_out.get()}) {
-            transfers.push_back(transfer);
-        }
-    }
-    std::erase_if(transfers, [](usb::Transfer* each) { return each == nullptr || !each->in_flight(); });
-    for (auto* transfer : transfers) {
-        transfer->cancel();
-    }
-    for (auto* transfer : transfers) {
-        (void)transfer->wait(Deadline::after(std::chrono::seconds(1)));
-    }
 }
 
 }  // namespace plugfs::storage

@@ -40,11 +40,15 @@ class UasTransport : public ScsiTransport {
     [[nodiscard]] std::uint8_t last_unit() const override { return 0; }
     [[nodiscard]] bool reports_units() const override { return true; }
     [[nodiscard]] Result<void> begin(std::uint8_t unit) override;
-    [[nodiscard]] ScsiBatch run(std::uint8_t unit, std::span<const ScsiCommand> commands) override;
     [[nodiscard]] std::size_t depth() const override { return slots_.size(); }
     [[nodiscard]] std::size_t best_transfer() const override { return best_transfer_; }
     [[nodiscard]] std::uint64_t resets() const override { return resets_; }
     [[nodiscard]] bool has_streams() const { return streams_ > 0; }
+
+  protected:
+    void begin_row(std::uint8_t unit, std::span<const ScsiCommand> commands) override;
+    [[nodiscard]] bool row_ended() override;
+    [[nodiscard]] ScsiBatch end_row() override;
 
   private:
     using Owned = std::unique_ptr<usb::Transfer>;
@@ -73,6 +77,10 @@ class UasTransport : public ScsiTransport {
     Result<void> create_transfers();
     Result<void> grow(Owned& transfer, const usb::Endpoint& endpoint, std::size_t length);
 
+    void start_more();
+    void end_first();
+    // Goes on with it as far as that needs no waiting. True: finish() need not wait either, or has something to mend.
+    [[nodiscard]] bool go_on(Task& task);
     Result<void> start(std::uint8_t unit, const ScsiCommand& command, Slot& slot);
     Result<void> post_data(Task& task);
     Result<void> post_status(Slot& slot);
@@ -98,6 +106,13 @@ class UasTransport : public ScsiTransport {
     Owned status_;                // without streams
     bool status_posted_ = false;  // and nobody has waited for it yet
     std::deque<Task> tasks_;
+    // The row under way: batch_.good of its commands have ended, started_ have been started.
+    std::span<const ScsiCommand> row_;
+    std::uint8_t unit_ = 0;
+    std::size_t started_ = 0;
+    bool row_over_ = true;
+    ScsiBatch batch_;
+    Result<void> going_;  // it could not go on by itself
     bool called_off_ = false;
     unsigned strays_ = 0;  // status units that belong to nobody, since the last one that did
 };

@@ -44,6 +44,7 @@ class Stage {
     void open() {
         calls_to_live = never;
         cache.reset();
+        unit.looks = random() % 3;
         BlockCache::Limits limits;
         limits.pages = 8;
         limits.old_age = std::chrono::milliseconds(0);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace plugfs::storage::test {
@@ -23,12 +24,43 @@ class MemoryUnit : public LogicalUnit {
     Result<Medium> open() override { return medium_; }
     Result<void> check() override { return {}; }
     Result<void> read(std::uint64_t block, std::span<std::byte> out) override {
+        settle();
         PLUGFS_TRY(called("read", block, out.size()));
         ++reads;
         std::copy_n(at(block), out.size(), out.begin());
         return {};
     }
     Result<void> write(std::uint64_t block, std::span<const std::byte> data) override {
+        settle();
+        return write_now(block, data);
+    }
+    Result<void> synchronize() override {
+        settle();
+        return synchronize_now();
+    }
+    // Nothing of it happens before it is waited for, or has been looked at `looks` times.
+    void begin_write(std::uint64_t block, std::span<const std::byte> data) override {
+        settle();
+        begun_ = [this, block, data] { return write_now(block, data); };
+        looks_left_ = looks;
+    }
+    void begin_synchronize() override {
+        settle();
+        begun_ = [this] { return synchronize_now(); };
+        looks_left_ = looks;
+    }
+    bool finished() override {
+        if (begun_ && looks_left_ > 0) {
+            --looks_left_;
+            return false;
+        }
+        return true;
+    }
+    Result<void> finish() override {
+        settle();
+        return std::exchange(result_, {});
+    }
+    Result<void> write_now(std::uint64_t block, std::span<const std::byte> data) {
         PLUGFS_TRY(called("write", block, data.size()));
         ++writes;
         for (std::size_t done = 0; done < data.size(); done += medium_.block_size) {
@@ -43,13 +75,14 @@ class MemoryUnit : public LogicalUnit {
         std::copy(data.begin(), data.end(), at(block));
         return {};
     }
-    Result<void> synchronize() override {
+    Result<void> synchronize_now() {
         PLUGFS_TRY(called("synchronize", 0, 0));
         ++synchronized;
         unsafe_.clear();
         return {};
     }
     Result<void> unmap(std::uint64_t block, std::uint64_t count) override {
+        settle();
         PLUGFS_TRY(called("unmap", block, count * medium_.block_size));
         unmapped.emplace_back(block, count);
         return {};
@@ -59,7 +92,13 @@ class MemoryUnit : public LogicalUnit {
     std::size_t best_transfer() const override { return std::size_t{64} << 10U; }
 
     // Each block that is not safe gets one of the contents that it had since it was.
+    // What was begun has been done by then, or not.
     void power_cut(std::mt19937& random) {
+        if (const auto begun = std::exchange(begun_, nullptr); begun && random() % 2 == 0) {
+            const auto call = std::exchange(before, nullptr);
+            (void)begun();
+            before = call;
+        }
         for (const auto& [block, contents] : unsafe_) {
             const auto& chosen = contents[random() % contents.size()];
             std::copy(chosen.begin(), chosen.end(), at(block));
@@ -71,12 +110,18 @@ class MemoryUnit : public LogicalUnit {
 
     // Before each call: an error, or an exception, in place of it.
     std::function<Result<void>(const char* call)> before;
+    unsigned looks = 0;
     unsigned reads = 0;
     unsigned writes = 0;
     unsigned synchronized = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> unmapped;
 
   private:
+    void settle() {
+        if (begun_) {
+            result_ = std::exchange(begun_, nullptr)();
+        }
+    }
     [[nodiscard]] std::vector<std::byte>::iterator at(std::uint64_t block) {
         return bytes.begin() + static_cast<std::ptrdiff_t>(block * medium_.block_size);
     }
@@ -89,6 +134,9 @@ class MemoryUnit : public LogicalUnit {
     }
     Medium medium_;
     UnitIdentity identity_;
+    std::function<Result<void>()> begun_;
+    Result<void> result_;
+    unsigned looks_left_ = 0;
     std::map<std::uint64_t, std::vector<std::vector<std::byte>>> unsafe_;
 
   public:

@@ -29,7 +29,11 @@ class Device : public ScsiTransport {
     [[nodiscard]] std::size_t depth() const override { return 1; }
     [[nodiscard]] std::size_t best_transfer() const override { return 4096; }
     [[nodiscard]] std::uint64_t resets() const override { return reset_count; }
-    [[nodiscard]] ScsiBatch run(std::uint8_t, std::span<const ScsiCommand> row) override {
+
+  protected:
+    void begin_row(std::uint8_t, std::span<const ScsiCommand> given) override { row = given; }
+    [[nodiscard]] bool row_ended() override { return true; }
+    [[nodiscard]] ScsiBatch end_row() override {
         ScsiBatch batch;
         for (const auto& command : row) {
             REQUIRE(++commands < 2000);
@@ -45,6 +49,7 @@ class Device : public ScsiTransport {
     }
 
   private:
+    std::span<const ScsiCommand> row;
     static Result<ScsiOutcome> disk(const ScsiCommand& command) {
         ScsiOutcome outcome;
         outcome.moved = command.in.size() + command.out.size();

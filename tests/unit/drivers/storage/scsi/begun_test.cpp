@@ -1,0 +1,194 @@
+// What is begun and goes on by itself, over each transport: it ends as if it had been waited for, whatever comes in
+// between.
+#include "../stick_fixture.h"
+
+using namespace plugfs;
+using namespace plugfs::storage;
+using namespace plugfs::storage::test;
+using virtual_usb::StickTransport;
+
+namespace {
+
+struct Way {
+    StickTransport transport;
+    usb::Speed speed;
+    const char* name;
+};
+const Way ways[] = {{StickTransport::bulk_only, usb::Speed::high, "bot high"},
+                    {StickTransport::bulk_only, usb::Speed::super, "bot super"},
+                    {StickTransport::uas, usb::Speed::high, "uas high"},
+                    {StickTransport::uas, usb::Speed::super, "uas super"}};
+
+void each_way(const std::function<void(StickFixture&)>& test, std::size_t blocks = 8192) {
+    for (const auto& way : ways) {
+        CAPTURE(std::string(way.name));
+        StickFixture it(blocks);
+        it.options.transport = way.transport;
+        it.options.device.speed = way.speed;
+        test(it);
+        it.opened.units.clear();
+        CHECK(it.bus->in_flight() == 0);
+    }
+}
+
+// As often as the device thread may look while the device is at it.
+bool looked_at_until_finished(LogicalUnit& unit) {
+    for (int i = 0; i < 1000; ++i) {
+        if (unit.finished()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool stored_at(const StickFixture& it, std::size_t block, const Bytes& bytes) {
+    Bytes now(bytes.size());
+    std::ifstream image(it.image("image"), std::ios::binary);
+    image.seekg(static_cast<std::streamoff>(block * 512));
+    image.read(reinterpret_cast<char*>(now.data()), static_cast<std::streamsize>(now.size()));
+    return now == bytes;
+}
+
+}  // namespace
+
+TEST_CASE("a write and a synchronization go on by themselves") {
+    each_way([](StickFixture& it) {
+        it.options.volatile_cache = true;
+        it.open();
+        CHECK(it.unit().finished());
+        CHECK(it.unit().finish());  // nothing was begun
+        const auto bytes = random_bytes(7000 * 512, 7);
+        it.unit().begin_write(1001, bytes);
+        CHECK(looked_at_until_finished(it.unit()));
+        CHECK(it.bus->in_flight() == 0);
+        CHECK(it.unit().finish());
+        it.unit().begin_synchronize();
+        CHECK(looked_at_until_finished(it.unit()));
+        CHECK(it.unit().finish());
+        CHECK(stored_at(it, 1001, bytes));
+        CHECK(it.unit().finish());  // not told twice
+    });
+}
+
+TEST_CASE("finish() waits, and so does whatever else is asked") {
+    each_way([](StickFixture& it) {
+        it.open();
+        const auto bytes = random_bytes(2000 * 512, 8);
+        it.unit().begin_write(10, bytes);
+        CHECK(it.unit().finish());
+        CHECK(stored_at(it, 10, bytes));
+        const auto others = random_bytes(2000 * 512, 9);
+        it.unit().begin_write(10, others);
+        Bytes out(others.size());
+        CHECK(it.unit().read(10, out));
+        CHECK(out == others);
+        CHECK(it.unit().finished());
+        CHECK(it.unit().finish());
+        it.unit().begin_write(10, bytes);
+        CHECK(it.unit().check());
+        it.unit().begin_synchronize();
+        CHECK(it.unit().finish());
+        CHECK(stored_at(it, 10, bytes));
+    });
+}
+
+TEST_CASE("what is not possible is said by finish()") {
+    each_way([](StickFixture& it) {
+        it.start();
+        const Bytes bytes(1024);
+        it.unit().begin_synchronize();
+        CHECK(it.unit().finish().error().code == ENOMEDIUM);
+        REQUIRE(it.unit().open());
+        it.unit().begin_write(8191, bytes);
+        CHECK(it.unit().finished());
+        CHECK(it.unit().finish().error().code == EINVAL);
+        CHECK(it.unit().finish());
+    });
+}
+
+TEST_CASE("two units: what one has begun does not disturb the other") {
+    each_way([](StickFixture& it) {
+        it.folder.file("second", random_bytes(4096 * 512, 9));
+        it.options.images = {it.image("image"), it.image("second")};
+        it.start();
+        REQUIRE(it.unit(0).open());
+        REQUIRE(it.unit(1).open());
+        const auto bytes = random_bytes(3000 * 512, 10);
+        const auto others = random_bytes(3000 * 512, 11);
+        it.unit(0).begin_write(5, bytes);
+        it.unit(1).begin_write(6, others);  // has to wait for the first one
+        Bytes out(others.size());
+        CHECK(it.unit(1).read(6, out));
+        CHECK(out == others);
+        CHECK(it.unit(1).finish());
+        CHECK(it.unit(0).finished());
+        CHECK(it.unit(0).finish());
+        CHECK(stored_at(it, 5, bytes));
+        it.unit(1).begin_write(6, bytes);
+        CHECK(it.unit(0).read(5, out));
+        CHECK(it.unit(1).finish());
+        CHECK(it.unit(1).read(6, out));
+        CHECK(out == bytes);
+    });
+}
+
+TEST_CASE("faults that strike now and then are survived") {
+    for (const char* fault : {"stall-command", "stall-data-out", "stall-status", "stall-status-twice", "empty-status",
+                              "short-status", "wrong-tag", "wrong-signature", "phase-error", "hang", "busy"}) {
+        CAPTURE(std::string(fault));
+        each_way(
+            [&](StickFixture& it) {
+                it.open();
+                it.fault(std::string(fault) + "=5");
+                for (int i = 0; i < 6; ++i) {
+                    const auto bytes = random_bytes(300 * 512, static_cast<std::uint64_t>(i));
+                    it.unit().begin_write(200, bytes);
+                    (void)looked_at_until_finished(it.unit());
+                    auto done = it.unit().finish();
+                    INFO((done ? "" : done.error().text()));
+                    CHECK(done);
+                    CHECK(stored_at(it, 200, bytes));
+                }
+            },
+            512);
+    }
+}
+
+TEST_CASE("an error of the medium, and one that was changed") {
+    each_way([](StickFixture& it) {
+        it.folder.file("other", random_bytes(64 * 512, 4));
+        it.open();
+        it.fault("write-error=2100");
+        const auto bytes = random_bytes(600 * 512, 3);
+        it.unit().begin_write(2000, bytes);
+        (void)looked_at_until_finished(it.unit());
+        const auto done = it.unit().finish();
+        REQUIRE_FALSE(done);
+        CHECK(done.error().code == EIO);
+        CHECK(it.stick->command("clear") == "ok");
+        CHECK(it.stick->command("insert 0 " + it.image("other")) == "ok");
+        it.unit().begin_write(0, bytes);
+        Bytes out(512);
+        CHECK(it.unit().read(0, out).error().code == ENOMEDIUM);
+        CHECK(it.unit().finish().error().code == ENOMEDIUM);
+        CHECK(it.stored("other") == random_bytes(64 * 512, 4));
+    });
+}
+
+TEST_CASE("who is destroyed or whose device is pulled out leaves nothing behind") {
+    each_way([](StickFixture& it) {
+        it.open();
+        const auto bytes = random_bytes(3000 * 512, 5);
+        it.unit().begin_write(100, bytes);
+        it.opened.units.clear();
+        CHECK(stored_at(it, 100, bytes));
+    });
+    each_way([](StickFixture& it) {
+        it.open();
+        const auto bytes = random_bytes(3000 * 512, 5);
+        it.unit().begin_write(100, bytes);
+        it.bus->unplug();
+        (void)looked_at_until_finished(it.unit());
+        CHECK(it.unit().finish().error().code == ENODEV);
+    });
+}
