@@ -54,6 +54,12 @@ class LogicalUnit {
     // Whole blocks; the length of the buffer is a multiple of the block size. EINVAL: not within the medium.
     [[nodiscard]] virtual Result<void> read(std::uint64_t block, std::span<std::byte> out) = 0;
     [[nodiscard]] virtual Result<void> write(std::uint64_t block, std::span<const std::byte> bytes) = 0;
+    // Said before a read(): what will be asked for after it, most likely. The device may begin with that while the
+    // bytes of the first are copied. A hint, for one read().
+    virtual void expect(std::uint64_t block, std::uint64_t count) {
+        (void)block;
+        (void)count;
+    }
     // SYNCHRONIZE CACHE: what has been written is on the medium. A device that does not know the command has no cache.
     [[nodiscard]] virtual Result<void> synchronize() = 0;
     // The same two, but the device has only been told when they return: finish() waits for the end, and says how it

@@ -64,7 +64,10 @@ class BlockCache : public BlockDevice {
     // counted (see above) and may be only told.
     [[nodiscard]] Result<std::chrono::milliseconds> tend();
     // What tend() has begun: see Driver::in_flight().
-    [[nodiscard]] InFlight in_flight() { return write_back_->in_flight(); }
+    [[nodiscard]] InFlight in_flight() {
+        (void)unit_.finished();  // what is read ahead goes on, too
+        return write_back_->in_flight();
+    }
     // Bytes that wait in the log, its own records with them.
     [[nodiscard]] std::uint64_t dirty_bytes() const { return log_->used(); }
     // 64 bits that a successor finds as they were, if the medium is still the same; 0 at first.
@@ -74,6 +77,9 @@ class BlockCache : public BlockDevice {
     [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
 
   private:
+    // Metadata beyond this is no metadata. Bytes.
+    static constexpr std::size_t kept_read = std::size_t{256} << 10U;
+
     BlockCache(LogicalUnit& unit, const Medium& medium, const Limits& limits)
         : unit_(unit), medium_(medium), limits_(limits), dirty_(medium.block_size), pages_(limits.pages) {}
     Result<void> set_up(std::span<std::byte> memory, std::string& lost);
@@ -81,6 +87,7 @@ class BlockCache : public BlockDevice {
     Result<void> read_pages(std::uint64_t offset, std::span<std::byte> out);
     Result<void> load_pages(std::uint64_t page, std::uint64_t last);
     Result<void> read_data(std::uint64_t offset, std::span<std::byte> out);
+    Result<void> read_in_sequence(std::uint64_t block, std::span<std::byte> out);
     // Whole blocks, from the medium and the log.
     Result<void> read_blocks(std::uint64_t block, std::span<std::byte> out);
     // A write as whole blocks; what of them is not written is read.
@@ -109,6 +116,8 @@ class BlockCache : public BlockDevice {
     std::map<std::uint64_t, Rank> ranked_;  // blocks that were, in a higher rank than content: the highest
     std::uint64_t next_page_ = 0;           // where metadata that is read in sequence would go on
     std::uint64_t pages_ahead_ = 1;         // how many pages are read then
+    std::uint64_t next_block_ = 0;          // where data that are read in sequence would go on
+    bool fast_ = false;                     // the device, when they were read last
     std::optional<Deadline::Clock::time_point> dirty_since_;
     // tend() goes on until everything up to that record is on the medium.
     std::optional<std::uint64_t> draining_to_;

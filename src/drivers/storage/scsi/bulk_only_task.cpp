@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace plugfs::storage {
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::size_t smallest_buffer = std::size_t{16} << 10U;
 constexpr std::chrono::seconds call_off_limit{2};
+constexpr std::chrono::seconds delayed_limit{5};
 
 }  // namespace
 
@@ -50,9 +52,9 @@ bool BulkOnlyTransport::go_on(Task& task) {
     }
     if (task.stage == Task::Stage::data) {
         const ScsiCommand& command = *task.command;
-        const std::size_t asked = command.in.size() + command.out.size();
+        const std::size_t asked = command.length();
         if (asked > 0) {
-            usb::Transfer& transfer = command.in.empty() ? *data_out_ : *data_in_;
+            usb::Transfer& transfer = command.in_length() == 0 ? *data_out_ : *data_in_;
             if (transfer.in_flight()) {
                 return false;
             }
@@ -71,7 +73,7 @@ Result<ScsiOutcome> BulkOnlyTransport::end_command(Task& task) {
     if (task.stage == Task::Stage::wrapper) {
         PLUGFS_TRY(wrapper_sent(task));
     }
-    std::size_t moved = task.command->in.size() + task.command->out.size();
+    std::size_t moved = task.command->length();
     if (task.stage == Task::Stage::data) {
         PLUGFS_ASSIGN(moved, move_data(*task.command, task.deadline));
     }
@@ -85,6 +87,13 @@ Result<void> BulkOnlyTransport::send_wrapper(std::uint8_t unit, const ScsiComman
     return queues_ ? post_data(command) : Result<void>();
 }
 
+// That nobody has looked for so long is no fault of the device's.
+void BulkOnlyTransport::forgive_delay(Task& task) {
+    if (task.deadline.expired()) {
+        task.deadline = Deadline::after(delayed_limit);
+    }
+}
+
 Result<void> BulkOnlyTransport::wrapper_sent(Task& task) {
     const auto sent = command_->wait(task.deadline);
     if (!sent) {
@@ -95,12 +104,16 @@ Result<void> BulkOnlyTransport::wrapper_sent(Task& task) {
         return fail(EIO, "CBW", "the device took " + std::to_string(*sent) + " of its 31 bytes");
     }
     task.stage = Task::Stage::data;
+    forgive_delay(task);
     return queues_ ? Result<void>() : post_data(*task.command);
 }
 
 Result<void> BulkOnlyTransport::post_data(const ScsiCommand& command) {
-    if (!command.in.empty()) {
-        const std::size_t length = whole_packets(command.in.size(), pipes_.in.max_packet_size);
+    if (command.in_length() > 0) {
+        if (std::exchange(in_place_held_, false)) {
+            std::swap(data_in_, other_data_in_);
+        }
+        const std::size_t length = whole_packets(command.in_length(), pipes_.in.max_packet_size);
         PLUGFS_TRY(grow(data_in_, pipes_.in.address, length));
         return data_in_->submit(length);
     }
@@ -113,7 +126,7 @@ Result<void> BulkOnlyTransport::post_data(const ScsiCommand& command) {
 }
 
 Result<std::size_t> BulkOnlyTransport::move_data(const ScsiCommand& command, Deadline deadline) {
-    const bool in = !command.in.empty();
+    const bool in = command.in_length() > 0;
     if (!in && command.out.empty()) {
         return std::size_t{0};
     }
@@ -140,8 +153,8 @@ Result<std::size_t> BulkOnlyTransport::call_off(const ScsiCommand& command, std:
     const auto deadline = Deadline::after(call_off_limit);
     const auto called_off = fail(ECANCELED, std::string(command.name), "called off");
     const std::size_t packet = pipes_.in.max_packet_size;
-    if (moved < command.in.size() && moved % packet == 0) {  // no short packet has ended the data yet
-        PLUGFS_TRY(data_in_->submit(whole_packets(command.in.size() - moved, packet)));
+    if (moved < command.in_length() && moved % packet == 0) {  // no short packet has ended the data yet
+        PLUGFS_TRY(data_in_->submit(whole_packets(command.in_length() - moved, packet)));
         auto rest = data_in_->wait(deadline);
         if (!rest && rest.error().code == EPIPE) {
             PLUGFS_TRY(device_.clear_halt(pipes_.in.address, deadline));
@@ -152,15 +165,18 @@ Result<std::size_t> BulkOnlyTransport::call_off(const ScsiCommand& command, std:
         }
     }
     PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
-    PLUGFS_TRY(read_status(command.in.size(), deadline));
+    PLUGFS_TRY(read_status(command.in_length(), deadline));
     return called_off;
 }
 
 // When the data have moved.
 Result<void> BulkOnlyTransport::ask_for_status(Task& task, std::size_t moved) {
     task.stage = Task::Stage::status;
+    forgive_delay(task);
     PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
-    if (!task.command->in.empty()) {  // while the device answers
+    if (task.command->in_place > 0) {
+        in_place_held_ = true;
+    } else if (!task.command->in.empty()) {  // while the device answers
         copy_bytes(data_in_->buffer().first(moved), task.command->in);
     }
     return {};
@@ -168,14 +184,14 @@ Result<void> BulkOnlyTransport::ask_for_status(Task& task, std::size_t moved) {
 
 Result<ScsiOutcome> BulkOnlyTransport::finish(Task& task, std::size_t moved) {
     const ScsiCommand& command = *task.command;
-    const std::size_t asked = command.in.size() + command.out.size();
+    const std::size_t asked = command.length();
     if (moved > asked) {
         return fail(
             EIO, "data",
             "the device sent " + std::to_string(moved) + " bytes where " + std::to_string(asked) + " were asked for");
     }
     StatusWrapper wrapper;
-    const bool no_data = !command.in.empty() && moved == status_wrapper_size && moved < asked &&
+    const bool no_data = command.in_length() > 0 && moved == status_wrapper_size && moved < asked &&
                          is_status_wrapper(data_in_->buffer().first(moved), tag_);
     if (no_data) {  // some devices leave out the end of data that they do not have
         PLUGFS_ASSIGN(wrapper, parse_status_wrapper(data_in_->buffer().first(moved), tag_, asked));
@@ -198,7 +214,7 @@ Result<ScsiOutcome> BulkOnlyTransport::finish(Task& task, std::size_t moved) {
 // The bytes of those moved that the device has processed. Some devices give a residue where there is none, which shows
 // where every byte that had to come has come.
 std::size_t BulkOnlyTransport::counted(const ScsiCommand& command, std::size_t moved, std::uint32_t residue) {
-    const std::size_t asked = command.in.size() + command.out.size();
+    const std::size_t asked = command.length();
     const bool fixed_length = command.cdb[0] == operation_byte(Operation::read_capacity_10);
     if (residue > 0 && moved == asked && fixed_length) {
         residue_means_nothing_ = true;

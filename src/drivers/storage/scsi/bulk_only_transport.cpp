@@ -64,8 +64,11 @@ void BulkOnlyTransport::begin_next() {
 void BulkOnlyTransport::end_next() {
     const auto& command = row_[batch_.good];
     batch_.stopped = end_or_recover(unit_, task_);
-    const bool whole = batch_.stopped && batch_.stopped->status == ScsiStatus::good &&
-                       batch_.stopped->moved == command.in.size() + command.out.size();
+    const bool whole =
+        batch_.stopped && batch_.stopped->status == ScsiStatus::good && batch_.stopped->moved == command.length();
+    if (whole && command.in_place > 0) {
+        batch_.in_place = data_in_->buffer().first(command.in_place);
+    }
     batch_.good += whole ? 1 : 0;
     row_over_ = !whole || batch_.good == row_.size();
     if (!row_over_) {
@@ -122,7 +125,7 @@ Result<void> BulkOnlyTransport::ask_for_sense(std::uint8_t unit, ScsiOutcome& ou
 }
 
 void BulkOnlyTransport::stop_transfers() {
-    for (auto* transfer : {command_.get(), status_.get(), data_in_.get(), data_out_.get()}) {
+    for (auto* transfer : {command_.get(), status_.get(), data_in_.get(), other_data_in_.get(), data_out_.get()}) {
         if (transfer != nullptr && transfer->in_flight()) {
             transfer->cancel();
             (void)transfer->wait(Deadline::after(std::chrono::seconds(1)));

@@ -73,6 +73,7 @@ class BulkOnlyTransport : public ScsiTransport {
     Result<ScsiOutcome> end_or_recover(std::uint8_t unit, Task& task);
     Result<void> ask_for_sense(std::uint8_t unit, ScsiOutcome& outcome);
     Result<void> send_wrapper(std::uint8_t unit, const ScsiCommand& command);
+    static void forgive_delay(Task& task);
     Result<void> wrapper_sent(Task& task);
     Result<void> ask_for_status(Task& task, std::size_t moved);
     Result<ScsiOutcome> finish(Task& task, std::size_t moved);
@@ -107,6 +108,8 @@ class BulkOnlyTransport : public ScsiTransport {
     std::unique_ptr<usb::Transfer> command_;
     std::unique_ptr<usb::Transfer> status_;
     std::unique_ptr<usb::Transfer> data_in_;
+    std::unique_ptr<usb::Transfer> other_data_in_;  // takes turns with data_in_ when that holds data that stay
+    bool in_place_held_ = false;
     std::unique_ptr<usb::Transfer> data_out_;
 };
 

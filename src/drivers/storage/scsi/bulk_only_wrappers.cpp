@@ -18,8 +18,8 @@ std::array<std::byte, command_wrapper_size> command_wrapper(std::uint32_t tag, s
     ByteWriter out;
     out.u32le(command_signature);
     out.u32le(tag);
-    out.u32le(static_cast<std::uint32_t>(command.in.size() + command.out.size()));
-    out.u8(command.in.empty() ? std::uint8_t{0} : flag_in);
+    out.u32le(static_cast<std::uint32_t>(command.length()));
+    out.u8(command.in_length() == 0 ? std::uint8_t{0} : flag_in);
     out.u8(unit);
     out.u8(static_cast<std::uint8_t>(command.cdb_length));
     out.append(command.cdb);

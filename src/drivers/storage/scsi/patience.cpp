@@ -72,7 +72,7 @@ Verdict Patience::judge(const ScsiCommand& command, const Result<ScsiOutcome>& r
     }
     const ScsiOutcome& outcome = *result;
     error_ = fail(EIO, std::string(command.name));
-    const std::size_t asked = command.in.size() + command.out.size();
+    const std::size_t asked = command.length();
     const auto executed = [&] {
         if (!command.all_or_nothing || outcome.moved == asked) {
             return Verdict::done;

@@ -76,7 +76,7 @@ Result<std::size_t> ScsiUnit::execute(std::span<const ScsiCommand> commands, con
             patience = Patience();
             resets_seen_ = transport_->resets();
             const auto& last = commands[batch.good - 1];
-            length = last.in.size() + last.out.size();
+            length = last.length();
             commands = commands.subspan(batch.good);
         }
         if (commands.empty()) {

@@ -28,6 +28,7 @@ class ScsiUnit final : public LogicalUnit {
     [[nodiscard]] Result<void> check() override;
     [[nodiscard]] Result<void> read(std::uint64_t block, std::span<std::byte> out) override;
     [[nodiscard]] Result<void> write(std::uint64_t block, std::span<const std::byte> bytes) override;
+    void expect(std::uint64_t block, std::uint64_t count) override { expected_ = {block, count}; }
     [[nodiscard]] Result<void> synchronize() override;
     void begin_write(std::uint64_t block, std::span<const std::byte> bytes) override;
     void begin_synchronize() override;
@@ -41,6 +42,10 @@ class ScsiUnit final : public LogicalUnit {
 
   private:
     enum class State : std::uint8_t { closed, open, lost };
+    struct Blocks {
+        std::uint64_t first = 0;
+        std::uint64_t count = 0;
+    };
 
     ScsiUnit(std::shared_ptr<ScsiTransport> transport, std::uint8_t number)
         : transport_(std::move(transport)), number_(number) {}
@@ -62,6 +67,10 @@ class ScsiUnit final : public LogicalUnit {
     void begin(std::vector<ScsiCommand> commands);
     // What was begun has ended when this returns: before anything else is asked.
     void settle();
+    void begin_ahead(const Blocks& blocks);
+    [[nodiscard]] bool is_ahead(std::uint64_t block, std::size_t bytes) const;
+    Result<void> take_ahead(std::span<std::byte> out, const Blocks& next);
+    void drop_ahead();
     void note_end_of(std::span<const ScsiCommand> commands, const ScsiBatch* batch);
     [[nodiscard]] Result<void> check_range(const char* stage, std::uint64_t block, std::uint64_t count) const;
     [[nodiscard]] Error lost(const char* stage) const;
@@ -73,10 +82,13 @@ class ScsiUnit final : public LogicalUnit {
     bool offers_unmap_ = false;
     State state_ = State::closed;
     Medium medium_;
+    Blocks expected_;
     std::vector<ScsiCommand> begun_;  // posted
-    Result<void> begun_result_;       // of what was begun last, for finish()
-    bool looking_ = false;            // at a change, in look_at_change()
-    std::uint64_t resets_seen_ = 0;   // ScsiTransport::resets() at the last command that was executed
+    Blocks ahead_;                    // what these read, and nobody has asked for yet; none: they are no such thing
+    Deadline ahead_until_ = Deadline::after({});
+    Result<void> begun_result_;      // of what was begun last, for finish()
+    bool looking_ = false;           // at a change, in look_at_change()
+    std::uint64_t resets_seen_ = 0;  // ScsiTransport::resets() at the last command that was executed
 };
 
 }  // namespace plugfs::storage

@@ -38,6 +38,10 @@ Result<void> ScsiUnit::check_range(const char* stage, std::uint64_t block, std::
 }
 
 Result<void> ScsiUnit::read(std::uint64_t block, std::span<std::byte> out) {
+    const Blocks next = std::exchange(expected_, {});
+    if (is_ahead(block, out.size())) {
+        return take_ahead(out, next);
+    }
     settle();
     const std::uint32_t size = medium_.block_size;
     PLUGFS_TRY(check_range("read", block, size == 0 ? 0 : out.size() / size));
@@ -54,6 +58,7 @@ Result<void> ScsiUnit::read(std::uint64_t block, std::span<std::byte> out) {
         out = out.subspan(piece.size());
     }
     PLUGFS_TRY(execute(commands));
+    begin_ahead(next);
     return {};
 }
 
@@ -96,54 +101,6 @@ Result<void> ScsiUnit::synchronize() {
         return done.error();
     }
     return {};
-}
-
-void ScsiUnit::begin_write(std::uint64_t block, std::span<const std::byte> bytes) {
-    settle();
-    if (auto commands = commands_to_write(block, bytes)) {
-        begin(std::move(*commands));
-    } else {
-        begun_result_ = commands.error();
-    }
-}
-
-void ScsiUnit::begin_synchronize() {
-    settle();
-    if (state_ == State::open) {
-        begin({synchronize_cache()});
-    } else {
-        begun_result_ = lost("SYNCHRONIZE CACHE");
-    }
-}
-
-void ScsiUnit::begin(std::vector<ScsiCommand> commands) {
-    begun_ = std::move(commands);
-    begun_result_ = {};
-    if (!begun_.empty() && !transport_->post(number_, begun_)) {
-        // Another unit has something under way.
-        const auto now = std::exchange(begun_, {});
-        note_end_of(now, nullptr);
-    }
-}
-
-void ScsiUnit::settle() {
-    if (!begun_.empty()) {
-        const auto now = std::exchange(begun_, {});
-        const ScsiBatch batch = transport_->collect();
-        note_end_of(now, &batch);
-    }
-}
-
-void ScsiUnit::note_end_of(std::span<const ScsiCommand> commands, const ScsiBatch* batch) {
-    const auto done = execute(commands, batch);
-    const bool unknown = !done && done.error().code == ENOTSUP &&
-                         commands.front().cdb[0] == operation_byte(Operation::synchronize_cache_10);
-    begun_result_ = done || unknown ? Result<void>() : Result<void>(done.error());
-}
-
-Result<void> ScsiUnit::finish() {
-    settle();
-    return std::exchange(begun_result_, {});
 }
 
 // SBC-3, 5.28.

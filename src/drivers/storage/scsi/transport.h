@@ -37,12 +37,19 @@ enum class ScsiStatus : std::uint8_t {
 struct ScsiCommand {
     std::string_view name;  // as the standards spell it; for error messages
     std::array<std::byte, cdb_capacity> cdb{};
-    std::size_t cdb_length = 6;         // 6, 10, 12 or 16
-    std::span<std::byte> in;            // where its data go, or
-    std::span<const std::byte> out;     // its data; at most one of them is not empty
+    std::size_t cdb_length = 6;  // 6, 10, 12 or 16
+    // Where its data go; or how many come, which stay in the transport's memory (ScsiBatch::in_place); or its data. At
+    // most one of the three is not empty.
+    std::span<std::byte> in;
+    std::size_t in_place = 0;
+    std::span<const std::byte> out;
     std::chrono::milliseconds limit{};  // how long the device may take
     bool may_be_called_off = false;     // a wait for `in` may (Deadline::unless_called_off())
     bool all_or_nothing = false;        // less data than asked for is an error
+
+    // Bytes that come, and bytes of data in all.
+    [[nodiscard]] std::size_t in_length() const { return in.size() + in_place; }
+    [[nodiscard]] std::size_t length() const { return in_length() + out.size(); }
 };
 
 struct ScsiOutcome {
@@ -57,6 +64,8 @@ struct ScsiOutcome {
 struct ScsiBatch {
     std::size_t good = 0;
     Result<ScsiOutcome> stopped = ScsiOutcome{};
+    // The data of the last one that ended well, if they were to stay: until the next command but one is begun.
+    std::span<const std::byte> in_place;
 };
 
 class ScsiTransport {

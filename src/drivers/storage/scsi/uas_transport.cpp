@@ -28,6 +28,8 @@ Result<void> UasTransport::grow(Owned& transfer, const usb::Endpoint& endpoint, 
 }
 
 void UasTransport::begin_row(std::uint8_t unit, std::span<const ScsiCommand> commands) {
+    first_slot_ +=
+        batch_.in_place.empty() ? 0 : started_;  // what stays in the slots of the last row stays for one more
     row_ = commands;
     unit_ = unit;
     started_ = 0;
@@ -41,7 +43,7 @@ void UasTransport::begin_row(std::uint8_t unit, std::span<const ScsiCommand> com
 
 void UasTransport::start_more() {
     while (going_ && started_ < row_.size() && tasks_.size() < slots_.size()) {
-        going_ = start(unit_, row_[started_], slots_[started_ % slots_.size()]);
+        going_ = start(unit_, row_[started_], slots_[(first_slot_ + started_) % slots_.size()]);
         ++started_;
     }
 }
@@ -49,10 +51,12 @@ void UasTransport::start_more() {
 void UasTransport::end_first() {
     batch_.stopped = going_ ? finish(tasks_.front()) : Result<ScsiOutcome>(going_.error());
     const auto& command = row_[batch_.good];
-    if (!batch_.stopped || batch_.stopped->status != ScsiStatus::good ||
-        batch_.stopped->moved != command.in.size() + command.out.size()) {
+    if (!batch_.stopped || batch_.stopped->status != ScsiStatus::good || batch_.stopped->moved != command.length()) {
         row_over_ = true;
         return;
+    }
+    if (command.in_place > 0) {
+        batch_.in_place = tasks_.front().slot->data_in->buffer().first(command.in_place);
     }
     tasks_.pop_front();
     ++batch_.good;
@@ -139,8 +143,8 @@ Result<void> UasTransport::post_status(Slot& slot) {
 Result<void> UasTransport::post_data(Task& task) {
     const ScsiCommand& command = *task.command;
     Slot& slot = *task.slot;
-    if (!command.in.empty()) {
-        const std::size_t length = whole_packets(command.in.size(), pipes_.data_in.max_packet_size);
+    if (command.in_length() > 0) {
+        const std::size_t length = whole_packets(command.in_length(), pipes_.data_in.max_packet_size);
         PLUGFS_TRY(grow(slot.data_in, pipes_.data_in, length));
         PLUGFS_TRY(has_streams() ? slot.data_in->submit_to_stream(slot.tag, length) : slot.data_in->submit(length));
         task.data_posted = true;
@@ -227,7 +231,7 @@ Result<void> UasTransport::take_status(const StatusUnit& unit) {
             break;
     }
     const bool read = unit.kind == StatusUnit::Kind::read_ready;
-    const bool expected = !(read ? found->command->in.empty() : found->command->out.empty());
+    const bool expected = !(read ? found->command->in_length() == 0 : found->command->out.empty());
     if (has_streams() || found->data_posted || !expected) {
         return fail(EIO, "UAS status", read ? "an unexpected READ READY" : "an unexpected WRITE READY");
     }
@@ -239,7 +243,7 @@ Result<void> UasTransport::end_data(Task& task) {
     if (!task.data_posted) {
         return {};
     }
-    const bool in = !task.command->in.empty();
+    const bool in = task.command->in_length() > 0;
     usb::Transfer& transfer = in ? *task.slot->data_in : *task.slot->data_out;
     const bool good = task.status.kind == StatusUnit::Kind::sense && task.status.status == 0;
     if (transfer.in_flight() && !good) {
@@ -253,13 +257,13 @@ Result<void> UasTransport::end_data(Task& task) {
                                                : moved.error();
     }
     task.moved = moved ? *moved : transfer.moved();
-    const std::size_t asked = in ? task.command->in.size() : task.command->out.size();
+    const std::size_t asked = in ? task.command->in_length() : task.command->out.size();
     if (task.moved > asked) {
         return fail(EIO, "UAS data",
                     "the device sent " + std::to_string(task.moved) + " bytes where " + std::to_string(asked) +
                         " were asked for");
     }
-    if (in) {
+    if (!task.command->in.empty()) {
         copy_bytes(transfer.buffer().first(task.moved), task.command->in);
     }
     return {};

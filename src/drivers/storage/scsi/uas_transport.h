@@ -110,6 +110,7 @@ class UasTransport : public ScsiTransport {
     std::span<const ScsiCommand> row_;
     std::uint8_t unit_ = 0;
     std::size_t started_ = 0;
+    std::size_t first_slot_ = 0;  // of the row's first command
     bool row_over_ = true;
     ScsiBatch batch_;
     Result<void> going_;  // it could not go on by itself

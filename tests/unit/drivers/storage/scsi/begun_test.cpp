@@ -192,3 +192,114 @@ TEST_CASE("who is destroyed or whose device is pulled out leaves nothing behind"
         CHECK(it.unit().finish().error().code == ENODEV);
     });
 }
+
+namespace {
+
+Bytes part(const StickFixture& it, std::size_t block, std::size_t count) {
+    const auto from = it.content.begin() + static_cast<std::ptrdiff_t>(block * 512);
+    return {from, from + static_cast<std::ptrdiff_t>(count * 512)};
+}
+
+// Blocks of one command at high speed.
+constexpr std::size_t row = 200;
+
+Bytes read(StickFixture& it, std::size_t block, std::size_t count = row) {
+    Bytes out(count * 512);
+    const auto done = it.unit().read(block, out);
+    INFO((done ? "" : done.error().text()));
+    CHECK(done);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("what is expected is read ahead, once, and is what is there") {
+    each_way([](StickFixture& it) {
+        it.open();
+        for (std::size_t block = 0; block + row < 8192; block += row) {
+            const std::size_t next = std::min<std::size_t>(row, 8192 - block - row);
+            it.unit().expect(block + row, next);
+            CHECK(read(it, block) == part(it, block, row));
+        }
+        CHECK(read(it, 8000, 192) == part(it, 8000, 192));
+        // Less than was expected.
+        it.unit().expect(row, row);
+        CHECK(read(it, 0) == part(it, 0, row));
+        CHECK(read(it, row, 10) == part(it, row, 10));
+    });
+}
+
+TEST_CASE("expected in vain: something else is read, or written, or asked") {
+    each_way([](StickFixture& it) {
+        it.open();
+        const auto expect = [&] {
+            it.unit().expect(row, row);
+            CHECK(read(it, 0) == part(it, 0, row));
+        };
+        expect();
+        CHECK(read(it, 3 * row) == part(it, 3 * row, row));
+        CHECK(read(it, row) == part(it, row, row));
+        expect();
+        CHECK(it.unit().check());
+        expect();
+        // What is written after it was read ahead is what is read then.
+        const auto bytes = random_bytes(10 * 512, 44);
+        CHECK(it.unit().write(row + 3, bytes));
+        auto now = part(it, row, row);
+        std::copy(bytes.begin(), bytes.end(), now.begin() + 3 * 512);
+        CHECK(read(it, row) == now);
+        expect();
+        const auto others = random_bytes(10 * 512, 45);
+        it.unit().begin_write(row + 3, others);
+        std::copy(others.begin(), others.end(), now.begin() + 3 * 512);
+        CHECK(read(it, row) == now);
+        CHECK(it.unit().finish());
+        // Beyond the end, too much, nothing.
+        it.unit().expect(8192, 1);
+        CHECK(read(it, 0) == part(it, 0, row));
+        it.unit().expect(row, 8000);
+        CHECK(read(it, 0) == part(it, 0, row));
+        it.unit().expect(row, 0);
+        CHECK(read(it, 0) == part(it, 0, row));
+        expect();
+        it.opened.units.clear();
+    });
+}
+
+TEST_CASE("read ahead of an error: only who asks for it is told") {
+    each_way([](StickFixture& it) {
+        it.folder.file("other", random_bytes(64 * 512, 4));
+        it.open();
+        it.fault("medium-error=" + std::to_string(row + 5));
+        it.unit().expect(row, row);
+        CHECK(read(it, 0) == part(it, 0, row));
+        CHECK(read(it, 3 * row) == part(it, 3 * row, row));
+        it.unit().expect(row, row);
+        CHECK(read(it, 0) == part(it, 0, row));
+        Bytes out(row * 512);
+        CHECK(it.unit().read(row, out).error().code == EIO);
+        // The medium was changed in between: nothing of the old one is given.
+        CHECK(it.stick->command("clear") == "ok");
+        CHECK(it.stick->command("insert 0 " + it.image("other")) == "ok");
+        it.unit().expect(row, row);
+        CHECK(it.unit().read(0, out).error().code == ENOMEDIUM);
+        CHECK(it.unit().read(row, out).error().code == ENOMEDIUM);
+    });
+}
+
+TEST_CASE("read ahead while faults strike now and then") {
+    for (const char* fault : {"stall-command", "stall-data-in", "stall-status", "stall-status-twice", "empty-status",
+                              "short-status", "wrong-tag", "phase-error", "short-data", "status-for-data", "hang"}) {
+        CAPTURE(std::string(fault));
+        each_way(
+            [&](StickFixture& it) {
+                it.open();
+                it.fault(std::string(fault) + "=3");
+                for (std::size_t block = 0; block + 2 * row <= 2048; block += row) {
+                    it.unit().expect(block + row, row);
+                    CHECK(read(it, block) == part(it, block, row));
+                }
+            },
+            2048);
+    }
+}
