@@ -205,8 +205,11 @@ Result<ObjectInfo> parse_object_info(std::uint32_t handle, std::span<const std::
     if (!fields.ok()) {
         return fields.error();
     }
-    info.created = parse_date_time(fields.string("DateCreated"));
+    const std::string created = fields.string("DateCreated");
     info.modified = parse_date_time(fields.string("DateModified"));
+    if (!info.modified) {
+        info.created = parse_date_time(created);  // a local time costs more than all else here
+    }
     return info;
 }
 

@@ -79,8 +79,8 @@ struct ObjectInfo {
     bool size_known = false;              // false: ObjectInfo said 0xFFFFFFFF; ask for the property ObjectSize
     std::optional<std::uint32_t> parent;  // 0: in the root; absent: not said
     std::string filename;
-    bool damaged_name = false;  // it was no valid UTF-16
-    std::optional<std::int64_t> created;
+    bool damaged_name = false;            // it was no valid UTF-16
+    std::optional<std::int64_t> created;  // from an ObjectInfo dataset only where there is no other date
     std::optional<std::int64_t> modified;
     std::shared_ptr<MediaProperties> media;  // null: not said
     std::string persistent_identity;         // the 16 bytes of PersistentUniqueObjectIdentifier; empty if 0 or not said

@@ -225,25 +225,28 @@ Result<ObjectInfo> ObjectLister::next_object(Folder& folder) {
 }
 
 bool ObjectLister::accept(Folder& folder, ObjectInfo& object) {
-    const std::string who = "object " + std::to_string(object.handle) + " " + plugfs::quoted(object.filename) + ": ";
+    // Only where something is to be said: most objects are as they should be.
+    const auto who = [&object] {
+        return "object " + std::to_string(object.handle) + " " + plugfs::quoted(object.filename) + ": ";
+    };
     const std::uint32_t parent = object.parent.value_or(folder.parent);
     if (parent == object.handle || object.handle == folder.parent) {
-        skip(folder, who + "ParentObject is the object itself");
+        skip(folder, who() + "ParentObject is the object itself");
         return false;
     }
     if (object.storage_id != 0 && object.storage_id != folder.storage) {
-        skip(folder, who + "StorageID is " + std::to_string(object.storage_id) + ", listed in " +
+        skip(folder, who() + "StorageID is " + std::to_string(object.storage_id) + ", listed in " +
                          std::to_string(folder.storage));
         return false;
     }
     if (folder.parent != in_root && parent != folder.parent) {
         skip(folder,
-             who + "ParentObject is " + std::to_string(parent) + ", listed in " + std::to_string(folder.parent));
+             who() + "ParentObject is " + std::to_string(parent) + ", listed in " + std::to_string(folder.parent));
         return false;
     }
     if (folder.parent == in_root && folder.members.count(parent) != 0) {
         if (!root_is_zero_) {
-            skip(folder, who + "ParentObject is " + std::to_string(parent) + ", listed in the root");
+            skip(folder, who() + "ParentObject is " + std::to_string(parent) + ", listed in the root");
         }
         return false;
     }
@@ -252,7 +255,7 @@ bool ObjectLister::accept(Folder& folder, ObjectInfo& object) {
         root_objects_[parent] = folder.storage;
     }
     if (object.damaged_name && folder.skipped < line_limit) {
-        host_.log(LogLevel::info, who + "the name is no valid UTF-16");
+        host_.log(LogLevel::info, who() + "the name is no valid UTF-16");
     }
     object.storage_id = folder.storage;
     object.parent = folder.parent;

@@ -116,6 +116,7 @@ std::string read_string(ByteReader& reader, bool* damaged) {
     const std::size_t count = reader.u8();
     ByteReader units(reader.take(2 * count));
     std::string text;
+    text.reserve(units.remaining() / 2);
     while (units.ok() && units.remaining() >= 2) {
         const char32_t unit = units.u16le();
         if (unit == 0) {
