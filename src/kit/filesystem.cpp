@@ -44,6 +44,7 @@ void Filesystem::initialise(fuse_conn_info& connection) {
                        static_cast<unsigned>(FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
                                              FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS);
     connection.max_write = fuse_max_write;
+    folders_need_no_open_ = (connection.capable & FUSE_CAP_NO_OPENDIR_SUPPORT) != 0;
 }
 
 struct stat Filesystem::attributes(const Node& node) const {

@@ -365,6 +365,7 @@ class Filesystem : public DeviceEvents {
     std::vector<fuse_req_t> interrupted_;
     PendingId last_pending_ = 0;
     std::size_t read_size_ = std::size_t{1} << 20U;
+    bool folders_need_no_open_ = false;  // the kernel reads them without
     bool hold_when_gone_ = false;
     bool expect_more_ = false;
     std::optional<Error> dead_;  // why nothing can be asked of the device any more

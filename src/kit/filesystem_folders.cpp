@@ -21,15 +21,15 @@ constexpr std::size_t entry_limit = 1'000'000;
 }  // namespace
 
 void Filesystem::open_folder(fuse_req_t request, std::uint64_t inode, fuse_file_info& info) {
-    const Node* node = tree_.find(inode);
-    if (node == nullptr) {
+    if (folders_need_no_open_) {
+        fuse_reply_err(request, ENOSYS);  // neither this one nor any other: two requests less for each folder
+        return;
+    }
+    if (tree_.find(inode) == nullptr) {
         fuse_reply_err(request, ESTALE);
         return;
     }
-    if (node->content == Content::driver && node->parent != nullptr) {
-        look_ahead_from(*node);
-    }
-    // The kernel keeps the listing until it is told that it has changed.
+    // The kernel keeps the listing until it is told that it has changed. (So it does with what it does not open.)
     info.cache_readdir = 1;
     info.keep_cache = 1;
     fuse_reply_open(request, &info);
@@ -41,6 +41,9 @@ void Filesystem::read_folder(fuse_req_t request, std::uint64_t inode, std::size_
     if (folder == nullptr) {
         fuse_reply_err(request, ESTALE);
         return;
+    }
+    if (offset == 0 && folder->content == Content::driver && folder->parent != nullptr) {
+        look_ahead_from(*folder);
     }
     if (is_known(*folder)) {
         answer_folder(request, *folder, size, offset, plus);
@@ -143,7 +146,11 @@ std::vector<std::uint64_t> Filesystem::folders_in(const Node& folder, std::uint6
 }
 
 void Filesystem::list_ahead() {
-    while (const std::uint64_t inode = walk_.next(WalkAhead::Clock::now())) {
+    const auto being_listed = [this](std::uint64_t inode) {
+        const Node* folder = tree_.find(inode);
+        return folder != nullptr && folder->listed == Listed::running;
+    };
+    while (const std::uint64_t inode = walk_.next(WalkAhead::Clock::now(), being_listed)) {
         Node* folder = tree_.find(inode);
         if (folder == nullptr || folder->listed != Listed::no) {
             walk_.forget(inode);

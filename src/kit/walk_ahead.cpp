@@ -38,8 +38,11 @@ void WalkAhead::come(const std::vector<std::uint64_t>& folders) {
     }
 }
 
-std::uint64_t WalkAhead::next(Clock::time_point now) {
+std::uint64_t WalkAhead::next(Clock::time_point now, const std::function<bool(std::uint64_t)>& being_listed) {
     if (!walking(now) || to_come_.empty() || ahead_.size() >= ahead_limit) {
+        return 0;
+    }
+    if (static_cast<std::size_t>(std::count_if(ahead_.begin(), ahead_.end(), being_listed)) >= asked_limit) {
         return 0;
     }
     const std::uint64_t folder = to_come_.front();

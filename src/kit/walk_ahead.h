@@ -7,12 +7,16 @@
 // A walk is recognised when somebody looks into a folder soon after he has looked into the one that it is in. It is
 // over when he has not gone on for a while. So few folders are listed ahead that a guess that was wrong costs little.
 //
+// The device is asked for one of them, and for another one behind that, so that it need not wait until we have seen the
+// first; which one comes after those is decided as late as that, when it is known what is in them.
+//
 // Knows folders by their inode numbers only. Used by the FUSE thread alone.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <unordered_set>
 #include <vector>
 
@@ -22,7 +26,8 @@ class WalkAhead {
   public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::seconds walk_pause{2};  // between two folders of one walk
-    static constexpr std::size_t ahead_limit = 4;         // listed ahead and not asked for yet
+    static constexpr std::size_t ahead_limit = 16;        // listed ahead and not asked for yet
+    static constexpr std::size_t asked_limit = 2;         // the device is asked for at a time
 
     // Somebody looks into `folder`, which is in `parent`. True when that is the first that is known of a walk: then
     // come() is to be told what there is in `parent` besides.
@@ -32,8 +37,9 @@ class WalkAhead {
     void come(const std::vector<std::uint64_t>& folders);
     // Whether come() is to be told what is in the folders that are listed.
     [[nodiscard]] bool walking(Clock::time_point now) const { return now < walking_until_; }
-    // The folder to list now; 0: none. It counts as listed ahead until somebody looks into it.
-    std::uint64_t next(Clock::time_point now);
+    // The folder to list now; 0: none. It counts as listed ahead until somebody looks into it. `being_listed`: whether
+    // the device is still asked for one that was given out before.
+    std::uint64_t next(Clock::time_point now, const std::function<bool(std::uint64_t)>& being_listed);
     // It could not be listed, or it has gone.
     void forget(std::uint64_t folder) { ahead_.erase(folder); }
 
