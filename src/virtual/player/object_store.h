@@ -66,6 +66,8 @@ class ObjectStore {
     Result<std::uint32_t> make(std::uint32_t storage, std::uint32_t parent, const std::string& name, bool folder);
     // With all that is in it. False: something is left.
     bool remove(std::uint32_t handle);
+    // With all that is in it, dates included; under the same name. Returns the handle of the copy.
+    Result<std::uint32_t> copy(std::uint32_t handle, std::uint32_t storage, std::uint32_t parent);
     // Handles stay.
     Result<void> move(std::uint32_t handle, std::uint32_t storage, std::uint32_t parent, const std::string& name);
 

@@ -50,6 +50,30 @@ Result<std::uint32_t> ObjectStore::make(std::uint32_t storage, std::uint32_t par
     return handle != 0 ? Result<std::uint32_t>(handle) : fail(EIO, "object", name);
 }
 
+Result<std::uint32_t> ObjectStore::copy(std::uint32_t handle, std::uint32_t storage, std::uint32_t parent) {
+    const auto* object = find(handle);
+    if (object == nullptr) {
+        return fail(ENOENT, "object");
+    }
+    const fs::path from = object->path;
+    PLUGFS_ASSIGN(const auto to, place(storage, parent, object->name));
+    if (to.string().starts_with(from.string() + "/")) {
+        return fail(EINVAL, "object", "a folder into itself");
+    }
+    std::error_code error;
+    fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
+    if (!error) {
+        fs::last_write_time(to, fs::last_write_time(from, error), error);
+    }
+    if (error) {
+        std::error_code ignored;
+        fs::remove_all(to, ignored);
+        return fail(error.value(), "object", from.filename().string());
+    }
+    const std::uint32_t made = handle_for(storage, parent, to);
+    return made != 0 ? Result<std::uint32_t>(made) : fail(EIO, "object", from.filename().string());
+}
+
 bool ObjectStore::remove(std::uint32_t handle) {
     const auto* object = find(handle);
     if (object == nullptr) {

@@ -133,6 +133,8 @@ bool Responder::supported(std::uint16_t operation) const {
             return !faults_.on("no-rename") && !faults_.on("no-properties");
         case op::move_object:
             return !faults_.on("no-move");
+        case op::copy_object:
+            return !faults_.on("no-copy");
         default:
             break;
     }
@@ -216,6 +218,7 @@ std::uint16_t Responder::dispatch(std::uint16_t operation, const Parameters& par
         case op::get_device_prop_value:
             return device_prop(parameters[0], operation == op::get_device_prop_desc);
         case op::delete_object:
+        case op::copy_object:
         case op::move_object:
         case op::begin_edit_object:
         case op::end_edit_object:
@@ -246,6 +249,9 @@ void Responder::queue(ByteSource bytes, bool data) {
     const auto now = InTransfer::Clock::now();
     if (faults_.on("slow")) {
         transfer.not_before = now + std::chrono::milliseconds(faults_.number("slow", 100));
+    }
+    if (faults_.on("slow-copy") && operation_ == op::copy_object) {
+        transfer.not_before = now + std::chrono::milliseconds(faults_.number("slow-copy", 100));
     }
     if (faults_.on("throttle")) {
         const std::uint64_t rate = std::max<std::uint64_t>(faults_.number("throttle", std::uint64_t{1} << 20U), 1);

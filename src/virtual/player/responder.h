@@ -79,6 +79,7 @@ class Responder : public VirtualDevice {
     std::uint16_t send_object(const Incoming& whole);
     std::uint16_t set_object_prop_value(const Incoming& whole);
     std::uint16_t change(std::uint16_t operation, const Parameters& parameters);
+    std::uint16_t copy_object(const StoredObject& object, const Parameters& parameters);
     [[nodiscard]] std::uint64_t free_space(std::uint32_t storage) const;
 
     void execute(std::uint16_t operation, std::uint32_t transaction, const Parameters& parameters);

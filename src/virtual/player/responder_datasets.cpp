@@ -57,6 +57,7 @@ std::vector<std::byte> Responder::device_info() const {
                                           op::send_object,
                                           op::delete_object,
                                           op::move_object,
+                                          op::copy_object,
                                           op::set_object_prop_value,
                                           op::begin_edit_object,
                                           op::end_edit_object,

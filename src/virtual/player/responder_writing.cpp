@@ -286,6 +286,44 @@ std::uint64_t Responder::free_space(std::uint32_t id) const {
     return std::min<std::uint64_t>(std::uint64_t{space.f_bavail} * space.f_frsize, faults_.number("free", UINT64_MAX));
 }
 
+// MTP D.2.26: the copy keeps the name and all other properties; a folder is copied with what is in it.
+std::uint16_t Responder::copy_object(const StoredObject& object, const Parameters& parameters) {
+    const std::uint32_t parent = parameters[2] == mtp::root_parent ? 0 : parameters[2];
+    if (store_.storage(parameters[1]) == nullptr) {
+        return rc::invalid_storage_id;
+    }
+    if (faults_.on("refuse-copy")) {
+        return rc::general_error;
+    }
+    if (object.size > free_space(parameters[1])) {
+        return rc::store_full;
+    }
+    if (faults_.on("no-such-copy")) {
+        answer_[0] = object.handle;
+        return rc::ok;
+    }
+    if (faults_.on("copy-moves")) {
+        answer_[0] = object.handle;
+        const auto moved = store_.move(object.handle, parameters[1], parent, object.name);
+        return moved ? rc::ok : code_for(moved.error());
+    }
+    const std::uint64_t size = object.size;
+    const std::string name = "Copy of " + object.name;
+    const auto copied = store_.copy(object.handle, parameters[1], parent);
+    if (!copied) {
+        return code_for(copied.error());
+    }
+    answer_[0] = *copied;
+    if (faults_.on("renamed-copy") && !store_.move(*copied, parameters[1], parent, name)) {
+        return rc::general_error;
+    }
+    const auto* copy = store_.find(*copied);
+    if (faults_.on("short-copy") && copy != nullptr) {
+        (void)::truncate(copy->path.c_str(), static_cast<off_t>(size / 2));
+    }
+    return rc::ok;
+}
+
 std::uint16_t Responder::change(std::uint16_t operation, const Parameters& parameters) {
     if (faults_.on("read-only")) {
         return rc::store_read_only;
@@ -305,6 +343,9 @@ std::uint16_t Responder::change(std::uint16_t operation, const Parameters& param
             code = moved ? rc::ok : code_for(moved.error());
             break;
         }
+        case op::copy_object:
+            code = copy_object(*object, parameters);
+            break;
         case op::begin_edit_object:
             edited_ = parameters[0];
             break;
