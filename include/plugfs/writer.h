@@ -50,6 +50,17 @@ class Writer {
         (void)seconds;
         return fail(ENOTSUP, "time");
     }
+
+    // Optional: makes `file` a copy of `source`, by means of the device's own, so that no byte of it is moved to here
+    // and back. `file` was made by create(), and nothing has been written to it, nor has it been flushed. Returns the
+    // file as it is now, whole on the device; no flush() has to follow. Done again after a process has died in the
+    // middle, it begins anew. An error leaves `file` empty. ENOTSUP: this one has to be read and written; ENOSYS: so
+    // has every other, and it is not asked again.
+    [[nodiscard]] virtual Result<Entry> copy(Key source, Key file) {
+        (void)source;
+        (void)file;
+        return fail(ENOSYS, "copy");
+    }
 };
 
 }  // namespace plugfs

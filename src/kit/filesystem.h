@@ -152,6 +152,8 @@ class Filesystem : public DeviceEvents {
     void set_attributes(fuse_req_t request, std::uint64_t inode, const struct stat& wanted, unsigned which,
                         bool is_open);
     void flush(fuse_req_t request, std::uint64_t inode, bool closes);
+    void copy(fuse_req_t request, std::uint64_t source, std::uint64_t inode, std::uint64_t size);
+    void copy_known(fuse_req_t request, std::uint64_t source, std::uint64_t inode, std::uint64_t size);
 
     // filesystem_folders.cpp
     // False when nothing can be said yet.

@@ -103,6 +103,16 @@ struct Operations {
     static void fsync(fuse_req_t request, fuse_ino_t inode, int /*data_only*/, fuse_file_info* /*info*/) {
         guarded(request, [&](Filesystem& fs) { fs.flush(request, inode, false); });
     }
+    static void copy_file_range(fuse_req_t request, fuse_ino_t source, off_t from, fuse_file_info* /*source_info*/,
+                                fuse_ino_t inode, off_t to, fuse_file_info* /*info*/, size_t size, int flags) {
+        guarded(request, [&](Filesystem& fs) {
+            if (from != 0 || to != 0 || flags != 0) {
+                fuse_reply_err(request, EOPNOTSUPP);  // only whole files
+            } else {
+                fs.copy(request, source, inode, size);
+            }
+        });
+    }
     static void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t room) {
         guarded(request, [&](Filesystem& fs) { fs.get_attribute(request, inode, name, room); });
     }
@@ -148,6 +158,7 @@ const fuse_lowlevel_ops& Filesystem::operations() {
         ops.setattr = Operations::setattr;
         ops.flush = Operations::flush;
         ops.fsync = Operations::fsync;
+        ops.copy_file_range = Operations::copy_file_range;
         ops.getxattr = Operations::getxattr;
         ops.listxattr = Operations::listxattr;
         ops.setxattr = Operations::setxattr;
