@@ -19,6 +19,9 @@ refused() { # refused WORDS COMMAND...: it fails, and says so
 operations() { # operations CODE: how often the player has been asked for one
     tell walkman count | grep -o "\"$1\":[0-9]*" | cut -d: -f2 | grep . || echo 0
 }
+moved_bytes() { # how many there were over the bus, in both directions
+    tell walkman count | grep -o '"bytes_[a-z]*":[0-9]*' | awk -F: '{ sum += $2 } END { print sum + 0 }'
+}
 killer() {
     seen=
     while :; do
@@ -29,6 +32,37 @@ killer() {
         seen=$(cat "$work/progress")
         kill -KILL "$(pid)" 2>/dev/null
     done
+}
+
+# A copy that the player makes, when the driver is killed, and when the player does not make it.
+copies_interrupted() {
+    tell walkman fault slow-copy=3000 >/dev/null
+    asked=$(operations 101a)
+    both "mkdir kept"
+    for name in large.bin named.bin; do
+        cp "$root/large.bin" "$root/kept/$name" &
+        copier=$!
+        check "$kind: a copy is under way" wait_for 20 sh -c "ls '$tracks/kept/large.bin'"
+        kill -KILL "$(pid)"
+        tell walkman clear >/dev/null
+        [ "$kind" != no-edit ] || tell walkman fault no-edit >/dev/null
+        check "$kind: the driver is killed meanwhile: cp succeeds" wait "$copier"
+        (cd "$work/model" && cp large.bin "kept/$name")
+        check "$kind: and there is one copy, whole ($(($(operations 101a) - asked)) times asked)" same
+        both "rm kept/$name"
+        tell walkman fault slow-copy=3000 >/dev/null
+    done
+    tell walkman clear >/dev/null
+    tell walkman fault short-copy >/dev/null
+    [ "$kind" != no-edit ] || tell walkman fault no-edit >/dev/null
+    check "$kind: a player that copies half of it: cp does it" both "cp large.bin kept/half.bin"
+    check "$kind: and it is whole, and there is nothing else" same
+    asked=$(operations 101a)
+    both "cp large.bin kept"
+    check "$kind: and the player is not asked again" test "$(operations 101a)" = "$asked"
+    tell walkman clear >/dev/null
+    [ "$kind" != no-edit ] || tell walkman fault no-edit >/dev/null
+    both "rm -r kept"
 }
 
 # Changes in place are for large files; for this product, for all.
@@ -48,7 +82,7 @@ for kind in ${PLUGFS_KINDS:-complete edit no-edit plain}; do
     complete) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 ;;
     edit) player walkman --root "$tracks" --identity 1209:0002,Editor,A2 ;;
     no-edit) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 --fault no-edit ;;
-    plain) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 --fault no-edit --fault no-rename --fault no-move \
+    plain) player walkman --root "$tracks" --identity 1209:0001,Walkman,A1 --fault no-edit --fault no-rename --fault no-move --fault no-copy \
         --fault new-handles ;;
     esac
     wait_for 20 test -d "$root/Music" || not_ok "the player runs ($kind)"
@@ -68,6 +102,18 @@ for kind in ${PLUGFS_KINDS:-complete edit no-edit plain}; do
     complete | edit) check "$kind: which is done in place" sh -c "test $(operations 100d) = $sent && test $(operations 95c2) -ge 2 && test $(operations 95c3) -ge 2" ;;
     *) check "$kind: by new versions" test "$(operations 100d)" -gt "$sent" ;;
     esac
+    before=$(moved_bytes)
+    check "$kind: cp into another folder, under another name and its own" both "mkdir copies && cp large.bin copies/other.bin && cp large.bin copies"
+    if [ "$kind" = plain ]; then
+        check "$kind: which has not been asked of the player" test "$(operations 101a)" = 0
+    else
+        check "$kind: which the player has done: of 6,200,000 bytes $(($(moved_bytes) - before)) over the bus" \
+            sh -c "test $(operations 101a) = 2 && test $(($(moved_bytes) - before)) -lt 100000"
+    fi
+    check "$kind: cp within a folder" both "cp copies/other.bin copies/third.bin && cp 'new file.mp3' copies/third.bin"
+    check "$kind: the copies are as they should be, on the player and here" same
+    [ "$kind" = plain ] || copies_interrupted
+    both "rm -r copies"
     check "$kind: rename" both "mv note.txt renamed.txt"
     check "$kind: move" both "mv renamed.txt one/two"
     check "$kind: both at once" both "mv one/two/renamed.txt Music/again.txt"

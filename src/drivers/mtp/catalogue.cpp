@@ -156,6 +156,16 @@ const Catalogue::Object* Catalogue::find_child(Key folder, const std::string& na
     return nullptr;
 }
 
+std::vector<std::string> Catalogue::names_in(Key folder) const {
+    std::vector<std::string> names;
+    for (const auto& [key, object] : objects_) {
+        if (object.folder == folder && object.generation != reserved) {
+            names.push_back(object.name);
+        }
+    }
+    return names;
+}
+
 void Catalogue::set_size(Key key, std::uint64_t size) {
     if (const auto found = objects_.find(key); found != objects_.end()) {
         found->second.size = size;

@@ -47,6 +47,8 @@ class Catalogue {
     void rebind(Key key, Key folder, const ObjectInfo& info);
     // What has that name in a folder, as far as it was listed; null: nothing.
     [[nodiscard]] const Object* find_child(Key folder, const std::string& name) const;
+    // The names of what the device has in a folder, as far as it was listed.
+    [[nodiscard]] std::vector<std::string> names_in(Key folder) const;
     void set_size(Key key, std::uint64_t size);
     // What is known of it has changed.
     void set_media(Key key, std::shared_ptr<MediaProperties> media);

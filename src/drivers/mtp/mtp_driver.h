@@ -7,7 +7,7 @@
 // What the device reports by itself (mtp_events.cpp) is queued and worked off in small portions. Every operation goes
 // through attempt(), where a device that misbehaved is brought back, and asked once more where that may help; or, where
 // it must not be asked twice, through change(). Writing: mtp_writing.cpp and
-// mtp_moving.cpp have the names, mtp_uploads.cpp and mtp_editing.cpp the content.
+// mtp_moving.cpp have the names, mtp_uploads.cpp, mtp_editing.cpp and mtp_copying.cpp the content.
 #pragma once
 
 #include "drivers/mtp/catalogue.h"
@@ -79,6 +79,7 @@ class MtpDriver : public Driver, private Writer {
     Result<void> resize(Key file, std::uint64_t size) override;
     Result<Entry> flush(Key file) override;
     Result<Entry> set_modified(Key entry, std::int64_t seconds) override;
+    Result<Entry> copy(Key source, Key file) override;
 
     // Runs an operation of the device; when it failed because the device misbehaved, brings it back, and tries again
     // once if it had answered at all.
@@ -174,6 +175,17 @@ class MtpDriver : public Driver, private Writer {
     void drop_upload(Key key);
     void find_uploads();
     Result<Key> find_folder(std::uint32_t storage, const std::vector<std::string>& names);
+
+    // mtp_copying.cpp
+    Result<void> check_copy(Key source, Key file);
+    Result<bool> free_for_copy(Key folder, const std::string& name);
+    // What a copy that failed has left in its folder: all_there_is, the device has moved the original there.
+    enum class CopyLeft : std::uint8_t { nothing, perhaps, all_there_is };
+    Result<ObjectInfo> copy_on_device(Key source, Upload& upload, CopyLeft& left);
+    Result<ObjectInfo> find_copy(const ObjectInfo& original, std::uint32_t handle, const Place& place);
+    Result<ObjectInfo> finish_copy(const ObjectInfo& copied, std::uint64_t size, const UploadNote& note);
+    [[nodiscard]] bool answered_well() const;
+    Result<void> undo_copy(const Place& place, const UploadNote& note, std::uint32_t keep);
 
     // mtp_editing.cpp
     [[nodiscard]] bool edits_in_place(Key file) const;

@@ -30,6 +30,9 @@ class WriterSwitch : public Writer {
     }
     Result<void> resize(Key file, std::uint64_t size) override { return writer(file).resize(file, size); }
     Result<Entry> flush(Key file) override { return writer(file).flush(file); }
+    Result<Entry> copy(Key source, Key file) override {
+        return is_playlist(source) || is_playlist(file) ? fail(ENOTSUP, "copy") : objects_.copy(source, file);
+    }
     Result<Entry> set_modified(Key entry, std::int64_t seconds) override {
         return writer(entry).set_modified(entry, seconds);
     }

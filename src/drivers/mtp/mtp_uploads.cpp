@@ -333,10 +333,28 @@ void MtpDriver::find_uploads() {
             spool.remove(id);
             continue;
         }
+        bool cleared = false;
+        if (!note->copied_as.empty()) {
+            const auto undone = change([&]() -> Result<void> {
+                PLUGFS_ASSIGN(const auto place, place_of(*folder));
+                return undo_copy(place, *note, 0);
+            });
+            if (!undone && undone.error().code == ENODEV) {
+                return;  // it may come back
+            }
+            const auto again = attempt_alone([&] { return list_whole(*folder); });
+            cleared = undone && again;
+            if (!cleared) {
+                host_.log(LogLevel::error, "what is left of a copy of " + quoted(note->copied_as) +
+                                               " stays: " + (undone ? again.error() : undone.error()).text());
+            }
+            note->copied_as.clear();
+        }
         const auto* object = catalogue_.find_child(*folder, note->name);
         const bool replaces = object != nullptr && !object->directory;
         const Key key = replaces ? object->key : catalogue_.reserve(*folder, note->name);
-        uploads_->adopt(id, key, *folder, std::move(*note), replaces).suspicious = true;
+        auto& upload = uploads_->adopt(id, key, *folder, std::move(*note), replaces);
+        upload.suspicious = !cleared;
     }
 }
 

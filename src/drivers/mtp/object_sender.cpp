@@ -33,6 +33,7 @@ ObjectSender::ObjectSender(Session& session, ObjectLister& lister, const DeviceI
       able_(info.supports(operation::send_object_info) && info.supports(operation::send_object) &&
             info.supports(operation::delete_object)),
       moves_(info.supports(operation::move_object)),
+      copies_(info.supports(operation::copy_object)),
       sets_names_(info.supports(operation::set_object_prop_value)),
       sets_dates_(sets_names_),
       edits_(info.supports(operation::begin_edit_object) && info.supports(operation::end_edit_object) &&
@@ -189,6 +190,21 @@ Result<void> ObjectSender::move(std::uint32_t handle, std::uint32_t storage, std
     // MTP D.2.24: 0 stands for the root here.
     const auto moved = session_.command(operation::move_object, {handle, storage, parent});
     return learn(moved ? Result<void>() : Result<void>(moved.error()), moves_, "move objects");
+}
+
+Result<std::uint32_t> ObjectSender::copy(const ObjectInfo& object, std::uint32_t storage, std::uint32_t parent) {
+    // MTP D.2.26: 0 stands for the root here, too; the response has the new handle.
+    constexpr std::uint64_t bytes_per_ms = 1024;
+    const auto patience = session_.timing().copying + std::chrono::milliseconds(object.size / bytes_per_ms);
+    const auto copied = session_.command(operation::copy_object, {object.handle, storage, parent}, patience);
+    PLUGFS_TRY(learn(copied ? Result<void>() : Result<void>(copied.error()), copies_, "copy objects"));
+    return copied->parameters[0];
+}
+
+void ObjectSender::copies_wrongly(const std::string& how) {
+    copies_ = false;
+    host_.log(LogLevel::warning,
+              operation_name(operation::copy_object) + ": " + how + "; copies are read and written from now on");
 }
 
 Result<void> ObjectSender::begin_edit(std::uint32_t handle) {

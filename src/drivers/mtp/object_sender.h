@@ -3,6 +3,7 @@
 //   make     SendObjectInfo; for a file SendObject follows, and what arrived is checked
 //   rename   SetObjectPropValue of ObjectFileName
 //   move     MoveObject
+//   copy     CopyObject
 //   date     SetObjectPropValue of DateModified
 //   edit     BeginEditObject, SendPartialObject, TruncateObject, EndEditObject
 //
@@ -29,6 +30,9 @@ class ObjectSender {
     [[nodiscard]] bool can_rename() const { return sets_names_; }
     [[nodiscard]] bool can_move() const { return moves_; }
     [[nodiscard]] bool can_edit() const { return edits_; }
+    [[nodiscard]] bool can_copy() const { return copies_; }
+    // It said that it can, and does something else: from now on it cannot.
+    void copies_wrongly(const std::string& how);
 
     // Each returns the new object as the device has it.
     Result<ObjectInfo> make_folder(std::uint32_t storage, std::uint32_t parent, const std::string& name);
@@ -41,6 +45,9 @@ class ObjectSender {
     Result<void> rename(std::uint32_t handle, const std::string& name);
     // `parent`: 0 for the root of the storage.
     Result<void> move(std::uint32_t handle, std::uint32_t storage, std::uint32_t parent);
+    // Has the device copy a file into another folder, under the name that it has. Returns the handle of the copy as the
+    // device says it; 0: it does not say.
+    Result<std::uint32_t> copy(const ObjectInfo& object, std::uint32_t storage, std::uint32_t parent);
     Result<void> set_modified(std::uint32_t handle, std::int64_t seconds);
 
     // Android's extension: parts of an object changed in place, between begin and end. ENOTSUP: not on this device.
@@ -66,6 +73,7 @@ class ObjectSender {
     Host& host_;
     bool able_;
     bool moves_;
+    bool copies_;
     bool sets_names_;
     bool sets_dates_;
     bool edits_;

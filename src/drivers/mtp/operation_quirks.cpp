@@ -11,13 +11,14 @@ struct OperationQuirk {
     const char* name;
     std::array<std::uint16_t, 4> operations;  // 0: none
 };
-constexpr std::array<OperationQuirk, 5> operation_quirks = {{
+constexpr std::array<OperationQuirk, 6> operation_quirks = {{
     {"no_object_prop_list", {operation::get_object_prop_list}},
     {"no_partial_64", {operation::get_partial_object_64}},
     {"no_edit",
      {operation::begin_edit_object, operation::send_partial_object, operation::truncate_object,
       operation::end_edit_object}},
     {"no_move", {operation::move_object}},
+    {"no_copy", {operation::copy_object}},
     {"no_set_property", {operation::set_object_prop_value}},
 }};
 

@@ -49,6 +49,9 @@ milliseconds Session::patience() const {
     if (!first_piece_) {
         return timing_.next_piece;
     }
+    if (patience_.count() > 0) {
+        return patience_;
+    }
     const bool walks_database =
         operation_ == operation::get_object_handles || operation_ == operation::get_object_prop_list;
     return walks_database ? timing_.listing : timing_.first_answer;
@@ -97,6 +100,7 @@ void Session::prepare(std::uint16_t operation) {
     transfer_ended_ = had_data_ = data_began_ = false;
     first_piece_ = true;
     sends_ = false;
+    patience_ = milliseconds(0);
     stale_ = 0;
     pending_ = {};
     response_ = {};
@@ -304,8 +308,9 @@ Result<Response> Session::finish() {
     return response_;
 }
 
-Result<Response> Session::command(std::uint16_t operation, ParameterList parameters) {
+Result<Response> Session::command(std::uint16_t operation, ParameterList parameters, milliseconds patience) {
     PLUGFS_TRY(begin(operation, parameters, 0));
+    patience_ = patience;
     return finish();
 }
 

@@ -50,6 +50,7 @@ struct Timing {
     std::chrono::milliseconds next_piece{5000};     // between pieces of an answer, and 1 ms more for each 256 bytes
     std::chrono::milliseconds taking{20000};        // to take a piece of data; storage that is written to pauses
     std::chrono::milliseconds storing{60000};       // to answer when it has all of it
+    std::chrono::milliseconds copying{60000};       // to copy an object by itself, and 1 ms more for each KiB
     std::chrono::milliseconds opening{3000};        // while a session is being opened, in place of the above
     std::chrono::milliseconds control{1000};        // a control request
     std::chrono::milliseconds ready{3000};          // to be done with cancelling or resetting
@@ -81,6 +82,7 @@ class Session {
     // so the first thing is the Cancel.
     Result<void> open(bool sending = false);
     void close();
+    [[nodiscard]] const Timing& timing() const { return timing_; }
     // Bytes of a packet from the device.
     [[nodiscard]] std::size_t packet_size() const { return endpoints_.bulk_in_packet; }
     // How often a session has been opened: object handles of an earlier one need not mean anything now (PTP 9.2).
@@ -90,8 +92,9 @@ class Session {
     // so is one of more than `limit` bytes.
     Result<std::vector<std::byte>> dataset(std::uint16_t operation, ParameterList parameters,
                                            std::size_t limit = std::size_t{64} << 20U);
-    // A transaction without data.
-    Result<Response> command(std::uint16_t operation, ParameterList parameters);
+    // A transaction without data. `patience`: how long the device may take to answer, where that is longer than usual.
+    Result<Response> command(std::uint16_t operation, ParameterList parameters,
+                             std::chrono::milliseconds patience = std::chrono::milliseconds(0));
     // A transaction whose data goes to `out`. Returns its length, at most out.size().
     Result<std::size_t> data_into(std::uint16_t operation, ParameterList parameters, std::span<std::byte> out);
 
@@ -178,6 +181,7 @@ class Session {
     std::span<const std::byte> pending_;  // of the last transfer, not yet taken
     Response response_;
     bool sends_ = false;
+    std::chrono::milliseconds patience_{0};  // as in command()
     bool refused_early_ = false;  // the device would not have the data: its response is there, or does not come
     std::optional<Error> source_failed_;
 

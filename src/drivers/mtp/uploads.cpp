@@ -24,6 +24,8 @@ std::vector<std::byte> encode_note(const UploadNote& note) {
     put_texts(writer, note.folders);
     writer.u16le(note.failure);
     writer.u8(note.filling ? 1 : 0);
+    put_text(writer, note.copied_as);
+    writer.u64le(note.copied_size);
     return std::move(writer).take();
 }
 
@@ -43,6 +45,8 @@ Result<UploadNote> decode_note(std::span<const std::byte> bytes) {
     note.folders = take_texts(reader);
     note.failure = reader.u16le();
     note.filling = reader.u8() == 1;
+    note.copied_as = take_text(reader);
+    note.copied_size = reader.u64le();
     if (!reader.ok() || reader.remaining() > 0 || note.name.empty()) {
         return fail(EPROTO, "spool", "the note's names do not add up");
     }
@@ -114,6 +118,19 @@ void Uploads::set_failure(Upload& upload, int failure) {
 Result<void> Uploads::set_filled(Upload& upload) {
     upload.note.filling = false;
     return spool_.set_note(upload.spool, encode_note(upload.note));
+}
+
+Result<void> Uploads::set_copied(Upload& upload, const std::string& name, std::uint64_t size) {
+    UploadNote note = upload.note;
+    note.copied_as = name;
+    note.copied_size = size;
+    const auto bytes = encode_note(note);
+    if (bytes.size() > Spool::note_limit) {
+        return fail(ENOTSUP, "spool", "the path is too long");
+    }
+    PLUGFS_TRY(spool_.set_note(upload.spool, bytes));
+    upload.note = std::move(note);
+    return {};
 }
 
 Entry Uploads::entry(const Upload& upload) const {

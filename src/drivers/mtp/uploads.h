@@ -31,6 +31,10 @@ struct UploadNote {
     std::uint16_t failure = 0;
     // Its content is not all here yet: it is being copied from another object. A successor drops it.
     bool filling = false;
+    // The device has been asked to put a copy of another object here, which has this name at first, and so many bytes
+    // in the end; "": it has not. What there is of it, a successor removes: who asked for it has had no answer.
+    std::string copied_as;
+    std::uint64_t copied_size = 0;
 };
 [[nodiscard]] std::vector<std::byte> encode_note(const UploadNote& note);
 // EPROTO: it is none; the detail names the field.
@@ -71,6 +75,7 @@ class Uploads {
     // A write has failed (an errno), or what it left behind has been cut off (0).
     void set_failure(Upload& upload, int failure);
     Result<void> set_filled(Upload& upload);
+    Result<void> set_copied(Upload& upload, const std::string& name, std::uint64_t size);
     [[nodiscard]] Entry entry(const Upload& upload) const;
     // New files in a folder: the device does not list them.
     [[nodiscard]] std::vector<Entry> new_entries(Key folder) const;

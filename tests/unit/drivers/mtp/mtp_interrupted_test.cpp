@@ -213,6 +213,56 @@ Change move() {
     return change;
 }
 
+// From one folder into another, the device's own way; where it cannot, as the kernel does it then.
+Change copy(const std::string& name) {
+    Change change;
+    change.lay_out = [](PlayerFixture& it) {
+        it.folder.file("one/x", old_content);
+        it.folder.file("two/z", other_content);
+    };
+    change.prepare = [name](Process& process, Key root) {
+        process.look_around(root);
+        const auto two = process.find(root, "two");
+        REQUIRE(two);
+        REQUIRE(process.driver.writer()->create(*two, name, Kind::file));
+    };
+    change.act = [name](Process& process, Key root) {
+        const auto child = [&process](Key folder, const std::string& wanted) -> std::optional<Entry> {
+            const auto part = process.driver.list(folder, 0);
+            for (const auto& entry : part ? part->entries : std::vector<Entry>()) {
+                if (entry.name == wanted) {
+                    return entry;
+                }
+            }
+            return {};
+        };
+        const auto one = child(root, "one");
+        const auto two = child(root, "two");
+        const auto original = one ? child(one->key, "x") : std::nullopt;
+        auto file = two ? child(two->key, name) : std::nullopt;
+        if (!original || !file) {
+            return false;
+        }
+        auto& writer = *process.driver.writer();
+        if (file->size == old_content.size()) {
+            return writer.flush(file->key).ok();  // it has happened
+        }
+        const auto copied = writer.copy(original->key, file->key);
+        if (copied) {
+            return true;
+        }
+        const bool by_writing = copied.error().code == ENOTSUP || copied.error().code == ENOSYS;
+        return by_writing && writer.write(file->key, 0, old_content).ok() && writer.flush(file->key).ok();
+    };
+    change.good = [name](const Tree& now, bool certain) {
+        const Tree after = {{"one/x", old_content}, {"two/z", other_content}, {"two/" + name, old_content}};
+        // Without the spool nobody knows of the copy any more; what was there before is.
+        const bool safe = now.count("one/x") == 1 && now.at("one/x") == old_content && now.count("two/z") == 1;
+        return now == after || (!certain && safe && now.size() <= 3);
+    };
+    return change;
+}
+
 const Faults complete = {};
 const Faults no_rename = {"no-rename"};
 const Faults plain = {"no-rename", "no-move", "no-edit", "new-handles"};
@@ -240,5 +290,21 @@ TEST_CASE("moved, renamed and put over another file at once, interrupted anywher
 TEST_CASE("the same, and the note of it is lost: nothing else is") {
     for (const auto& faults : {complete, no_rename, plain}) {
         interrupt_everywhere(move(), faults, false);
+    }
+}
+
+TEST_CASE("copied by the device, interrupted anywhere: there is one copy, whole, and the original") {
+    for (const auto& faults : {complete, Faults{"short-copy"}, no_rename, plain}) {
+        for (const std::string name : {"x", "y"}) {
+            interrupt_everywhere(copy(name), faults, true);
+        }
+    }
+}
+
+TEST_CASE("the same, and the note of it is lost: the original is not") {
+    for (const auto& faults : {complete, Faults{"short-copy"}}) {
+        for (const std::string name : {"x", "y"}) {
+            interrupt_everywhere(copy(name), faults, false);
+        }
     }
 }

@@ -16,6 +16,8 @@ TEST_CASE("an upload's note") {
     note.modified = -5;
     note.failure = ENOSPC;
     note.filling = true;
+    note.copied_as = "b.mp3";
+    note.copied_size = std::uint64_t{5} << 32U;
     const auto bytes = encode_note(note);
     CHECK_FALSE(is_move_note(bytes));
     const auto read = decode_note(bytes);
@@ -26,6 +28,8 @@ TEST_CASE("an upload's note") {
     CHECK(read->modified == note.modified);
     CHECK(read->failure == ENOSPC);
     CHECK(read->filling);
+    CHECK(read->copied_as == "b.mp3");
+    CHECK(read->copied_size == note.copied_size);
     for (std::size_t length = 0; length < bytes.size(); ++length) {
         CAPTURE(length);
         CHECK_FALSE(decode_note(std::span(bytes).first(length)));
