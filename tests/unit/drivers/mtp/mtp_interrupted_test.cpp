@@ -165,6 +165,24 @@ Change replacement() {
     return change;
 }
 
+// In parts, as many as it takes on a machine that is busy; until the device fails.
+std::optional<Entry> child(Process& process, Key folder, const std::string& name) {
+    std::uint64_t cursor = 0;
+    do {
+        const auto part = process.driver.list(folder, cursor);
+        if (!part) {
+            break;
+        }
+        for (const auto& entry : part->entries) {
+            if (entry.name == name) {
+                return entry;
+            }
+        }
+        cursor = part->next;
+    } while (cursor != 0);
+    return {};
+}
+
 Change move() {
     Change change;
     change.lay_out = [](PlayerFixture& it) {
@@ -175,33 +193,18 @@ Change move() {
     };
     change.prepare = [](Process& process, Key root) { process.look_around(root); };
     change.act = [](Process& process, Key root) {
-        const auto child = [&process](Key folder, const std::string& name) -> std::optional<Key> {
-            // In parts, as many as it takes on a machine that is busy; until the device fails.
-            std::uint64_t cursor = 0;
-            do {
-                const auto part = process.driver.list(folder, cursor);
-                if (!part) {
-                    break;
-                }
-                for (const auto& entry : part->entries) {
-                    if (entry.name == name) {
-                        return entry.key;
-                    }
-                }
-                cursor = part->next;
-            } while (cursor != 0);
-            return {};
-        };
-        const auto one = child(root, "one");
-        const auto two = child(root, "two");
+        const auto one = child(process, root, "one");
+        const auto two = child(process, root, "two");
         if (!one || !two) {
             return false;
         }
-        const auto x = child(*one, "x");
+        const auto x = child(process, one->key, "x");
+        const auto y = child(process, two->key, "y");
         if (!x) {
-            return child(*two, "y").has_value() && !process.device.failed();  // it has happened
+            return y.has_value() && !process.device.failed();  // it has happened
         }
-        return process.driver.writer()->rename(*x, *two, "y", child(*two, "y")).ok();
+        const auto replaced = y ? std::optional(y->key) : std::nullopt;
+        return process.driver.writer()->rename(x->key, two->key, "y", replaced).ok();
     };
     change.good = [](const Tree& now, bool certain) {
         const Tree after = {{"one/y", other_content}, {"two/x", other_content}, {"two/y", old_content}};
@@ -227,19 +230,10 @@ Change copy(const std::string& name) {
         REQUIRE(process.driver.writer()->create(*two, name, Kind::file));
     };
     change.act = [name](Process& process, Key root) {
-        const auto child = [&process](Key folder, const std::string& wanted) -> std::optional<Entry> {
-            const auto part = process.driver.list(folder, 0);
-            for (const auto& entry : part ? part->entries : std::vector<Entry>()) {
-                if (entry.name == wanted) {
-                    return entry;
-                }
-            }
-            return {};
-        };
-        const auto one = child(root, "one");
-        const auto two = child(root, "two");
-        const auto original = one ? child(one->key, "x") : std::nullopt;
-        auto file = two ? child(two->key, name) : std::nullopt;
+        const auto one = child(process, root, "one");
+        const auto two = child(process, root, "two");
+        const auto original = one ? child(process, one->key, "x") : std::nullopt;
+        const auto file = two ? child(process, two->key, name) : std::nullopt;
         if (!original || !file) {
             return false;
         }
