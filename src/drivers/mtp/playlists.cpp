@@ -1,6 +1,7 @@
 #include "drivers/mtp/playlists.h"
 
 #include "drivers/mtp/outgoing_datasets.h"
+#include "drivers/mtp/playlist_names.h"
 #include "drivers/mtp/spool_notes.h"
 
 #include <algorithm>
@@ -10,27 +11,9 @@ namespace plugfs::mtp {
 
 namespace {
 
-constexpr std::string_view ending = ".m3u8";
-constexpr std::string_view object_ending = ".pla";
 constexpr std::size_t playlist_limit = 10'000;
 constexpr std::size_t array_limit = std::size_t{4} << 20U;
 constexpr std::chrono::milliseconds part_time{20};
-
-bool is_finished_name(const std::string& name) {
-    return name.size() > ending.size() && name.ends_with(ending) && name.front() != '.';
-}
-
-std::string object_name(const std::string& name) {
-    return name.substr(0, name.size() - ending.size()) + std::string(object_ending);
-}
-
-// "Road.pla" is shown as Road.m3u8, a name without an ending with one.
-std::string file_name(const std::string& object) {
-    const auto dot = object.rfind('.');
-    constexpr std::size_t longest_ending = 5;
-    const bool has_ending = dot != std::string::npos && dot > 0 && object.size() - dot <= longest_ending;
-    return (has_ending ? object.substr(0, dot) : object) + std::string(ending);
-}
 
 }  // namespace
 
@@ -114,15 +97,20 @@ Result<std::vector<std::uint32_t>> Playlists::handles() {
     return found;
 }
 
-Result<std::string> Playlists::text_of(std::uint32_t handle) {
+Result<std::vector<std::uint32_t>> Playlists::references_of(std::uint32_t handle) {
     std::vector<std::uint32_t> references;
     PLUGFS_TRY(access_.alone([&]() -> Result<void> {
         PLUGFS_ASSIGN(const auto dataset, session_.dataset(operation::get_object_references, {handle}, array_limit));
         PLUGFS_ASSIGN(references, parse_handles("GetObjectReferences", dataset));
         return {};
     }));
-    std::vector<std::string> paths;
     references.resize(std::min(references.size(), library::playlist_track_limit));
+    return references;
+}
+
+Result<std::string> Playlists::text_of(std::uint32_t handle) {
+    PLUGFS_ASSIGN(const auto references, references_of(handle));
+    std::vector<std::string> paths;
     for (const std::uint32_t reference : references) {
         if (auto path = access_.path(reference); !path.empty()) {
             paths.push_back(std::move(path));
@@ -141,7 +129,7 @@ Result<std::optional<Entry>> Playlists::look_at(std::uint32_t handle) {
         host_.log(LogLevel::warning, "playlist " + quoted(info->filename) + ": " + text.error().text());
         return text.error().code == ENODEV ? Result<std::optional<Entry>>(text.error()) : std::optional<Entry>();
     }
-    const std::string name = file_name(info->filename);
+    const std::string name = playlist_file_name(info->filename);
     Playlist* playlist = find_name(name);
     if (playlist == nullptr || (playlist->handle != 0 && playlist->handle != handle)) {
         playlist = &add(name);
@@ -249,39 +237,6 @@ Result<void> Playlists::remove(Key key) {
     return {};
 }
 
-Result<Entry> Playlists::rename(Key key, Key folder, const std::string& name, std::optional<Key> replaced) {
-    PLUGFS_ASSIGN(auto* playlist, find(key));
-    if (folder != playlists_key) {
-        return fail(EXDEV, "rename", "a playlist is a list of tracks, not a file: it can be copied");
-    }
-    if (!is_finished_name(name) && playlist->handle != 0) {
-        return fail(EINVAL, "rename", "a playlist's name ends in " + std::string(ending));
-    }
-    Playlist* old = nullptr;
-    if (replaced) {
-        PLUGFS_ASSIGN(old, find(*replaced));
-    }
-    if (playlist->handle != 0) {
-        if (old != nullptr) {
-            PLUGFS_TRY(remove(*replaced));
-        }
-        PLUGFS_TRY(access_.rename(playlist->handle, object_name(name)));
-        playlist->name = name;
-        return entry(*playlist);
-    }
-    // What was written gets its place. The one that has the name becomes it, by its references.
-    if (playlist->spool) {
-        PLUGFS_TRY(host_.spool().set_note(*playlist->spool, encode_playlist_note(name)));
-    }
-    playlist->name = name;
-    if (old != nullptr) {
-        playlist->handle = old->handle;
-        drop_spool(*old);
-        playlists_.erase(*replaced);
-    }
-    return is_finished_name(name) && playlist->spool ? commit(*playlist) : entry(*playlist);
-}
-
 Result<void> Playlists::begin_writing(Playlist& playlist, std::uint64_t keep) {
     if (playlist.spool) {
         return {};
@@ -319,7 +274,7 @@ Result<void> Playlists::resize(Key file, std::uint64_t size) {
 
 Result<Entry> Playlists::flush(Key file) {
     PLUGFS_ASSIGN(auto* playlist, find(file));
-    return playlist->spool && is_finished_name(playlist->name) ? commit(*playlist) : entry(*playlist);
+    return playlist->spool && is_playlist_name(playlist->name) ? commit(*playlist) : entry(*playlist);
 }
 
 Result<std::vector<std::uint32_t>> Playlists::tracks_in(const std::string& text) {
@@ -370,7 +325,7 @@ Result<Entry> Playlists::commit(Playlist& playlist) {
     const bool is_new = playlist.handle == 0;
     std::uint32_t handle = playlist.handle;
     if (is_new) {
-        PLUGFS_ASSIGN(handle, access_.make(object_name(playlist.name)));
+        PLUGFS_ASSIGN(handle, access_.make(playlist_object_name(playlist.name)));
     }
     if (const auto set = set_references(handle, tracks); !set) {
         if (is_new) {

@@ -5,7 +5,8 @@
 // file is flushed; then the paths are looked up, and the references set. A file with another ending (a program's
 // temporary one) stays in the spool until it is renamed to NAME.m3u8.
 //
-// A new playlist is on the device, with all its references, before the one that it replaces goes.
+// A new playlist is on the device, with all its references, before the one that it replaces goes. That holds for
+// another name, too, where the device cannot change the names of objects (playlist_renaming.cpp).
 #pragma once
 
 #include "drivers/mtp/datasets.h"
@@ -81,6 +82,7 @@ class Playlists : public Writer {
     };
     Result<std::vector<std::uint32_t>> handles();
     Result<std::optional<Entry>> look_at(std::uint32_t handle);
+    Result<std::vector<std::uint32_t>> references_of(std::uint32_t handle);
     Result<std::string> text_of(std::uint32_t handle);
     Result<Playlist*> find(Key key);
     Playlist* find_name(const std::string& name);
@@ -91,6 +93,10 @@ class Playlists : public Writer {
     Result<std::vector<std::uint32_t>> tracks_in(const std::string& text);
     Result<void> set_references(std::uint32_t handle, const std::vector<std::uint32_t>& tracks);
     void drop_spool(Playlist& playlist);
+
+    // playlist_renaming.cpp
+    Result<Entry> rename_on_device(Playlist& playlist, const std::string& name, Playlist* old);
+    Result<void> become(Playlist& playlist, std::uint32_t handle);
 
     Session& session_;
     Host& host_;

@@ -216,6 +216,38 @@ TEST_CASE("playlists: a temporary file becomes the one that it replaces, and not
     CHECK(it.host.spool().files().empty());
 }
 
+TEST_CASE("playlists: renamed where the device cannot rename, and over another one") {
+    for (const bool renames : {true, false}) {
+        for (const bool over : {true, false}) {
+            CAPTURE(renames);
+            CAPTURE(over);
+            LibraryFixture it;
+            if (!renames) {
+                REQUIRE(it.faults.set("no-rename"));
+            }
+            it.start();
+            std::optional<Key> replaced;
+            if (over) {
+                const auto other = it.copy("Two.m3u8", album_in_list + "01 Fundamental.wav\n");
+                REQUIRE(other);
+                replaced = other->key;
+            }
+            const Entry one = it.entry(playlists_key, "One.m3u8");
+            const std::string text = it.text_of(one);
+            const auto renamed = it.driver.writer()->rename(one.key, playlists_key, "Two.m3u8", replaced);
+            REQUIRE_MESSAGE(renamed.ok(), (renamed ? "" : renamed.error().text()));
+            CHECK(renamed->key == one.key);
+            CHECK(renamed->name == "Two.m3u8");
+            CHECK(it.file("Playlists/Two.pla") == album_path + "/" + track_name + "\n");
+            CHECK_FALSE(fs::exists(it.folder.path() / "Playlists/One.pla"));
+            CHECK(it.list(playlists_key).size() == 1);
+            CHECK(it.text_of(it.entry(playlists_key, "Two.m3u8")) == text);
+            CHECK(it.entry(playlists_key, "Two.m3u8").key == one.key);
+            CHECK(it.host.spool().files().empty());
+        }
+    }
+}
+
 TEST_CASE("playlists: what cannot be one says so, and the old one stays") {
     LibraryFixture it;
     it.start();
