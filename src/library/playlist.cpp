@@ -9,14 +9,26 @@ namespace {
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 constexpr std::string_view storage = "storage";
 
+bool is_control(char each) {
+    return static_cast<unsigned char>(each) < 0x20 || each == 0x7F;
+}
+
 }  // namespace
 
-std::string write_playlist(const std::vector<std::string>& paths) {
-    std::string text = "#EXTM3U\n";
-    for (const auto& path : paths) {
-        text += path + "\n";
+std::string write_playlist(const std::vector<PlaylistTrack>& tracks) {
+    std::string plain = "#EXTM3U\n";
+    std::string extended = plain;
+    for (const auto& track : tracks) {
+        plain += track.path + "\n";
+        if (track.seconds || !track.title.empty()) {
+            std::string title = track.title;
+            // Whatever it is, it stays within its line.
+            std::replace_if(title.begin(), title.end(), is_control, ' ');
+            extended += "#EXTINF:" + (track.seconds ? std::to_string(*track.seconds) : "-1") + "," + title + "\n";
+        }
+        extended += track.path + "\n";
     }
-    return text;
+    return extended.size() <= playlist_size_limit ? extended : plain;
 }
 
 Result<std::vector<std::string>> read_playlist(std::string_view text) {

@@ -137,13 +137,13 @@ Result<std::string> map_playlist(std::string_view text, const PathMap& map) {
 
 Result<std::string> m3u_of_pls(std::string_view text) {
     PLUGFS_ASSIGN(const auto lines, read_playlist(text));
-    std::vector<std::string> paths;
+    std::vector<PlaylistTrack> tracks;
     for (const auto& line : lines) {
         if (auto path = pls_path(line); path && !path->empty()) {
-            paths.push_back(utf8(std::move(*path)));
+            tracks.push_back({utf8(std::move(*path))});
         }
     }
-    return write_playlist(paths);
+    return write_playlist(tracks);
 }
 
 Result<std::string> pls_of_m3u(std::string_view text) {

@@ -52,16 +52,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     std::vector<std::string> tracks;
+    std::vector<PlaylistTrack> named;
     for (const auto& line : *lines) {
         require(!line.empty() && line.find('\n') == std::string::npos);
         if (const auto path = storage_path(line)) {
             require(path->starts_with("../storage/") && path->find("/../") == std::string::npos);
             require(storage_path(*path) == *path);
             tracks.push_back(*path);
+            named.push_back({*path, std::string(text.substr(0, line.size())), line.size()});
         }
     }
     // What we write, we read.
-    const auto again = read_playlist(write_playlist(tracks));
+    const auto again = read_playlist(write_playlist(named));
     require(again && again->size() == tracks.size());
     for (std::size_t i = 0; i < tracks.size(); ++i) {
         require((*again)[i] == tracks[i] || tracks[i].find_first_of("\r\t ") != std::string::npos);

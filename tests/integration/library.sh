@@ -92,6 +92,7 @@ check "attributes: a value that cannot be" refused 'Invalid argument' setfattr -
 
 check "playlists: what the device has" sh -c "grep -v '^#' '$device/playlists/Two.m3u8' >'$work/list' && [ \$(wc -l <'$work/list') = 2 ] && cd '$device/playlists' && while read -r line; do test -f \"\$line\" || exit 1; done <'$work/list'"
 printf '#EXTM3U\n../storage/Internal storage/Music/Anna Sine/First Harmonics/03 Perfect Fifth.wav\n%s\n' "$one" >"$work/new.m3u8"
+check "playlists: titles and durations" sh -c "grep -q '^#EXTINF:[0-9][0-9]*,Anna Sine - ' '$device/playlists/Two.m3u8'"
 check "playlists: a new one" cp "$work/new.m3u8" "$device/playlists/New.m3u8"
 check "playlists: the device has it" sh -c "grep -qx 'Music/Anna Sine/First Harmonics/03 Perfect Fifth.wav' '$work/player/Playlists/New.pla' && [ \$(wc -l <'$work/player/Playlists/New.pla') = 2 ]"
 check "playlists: round trip" sh -c "cp '$device/playlists/New.m3u8' '$work/round.m3u8' && cp '$work/round.m3u8' '$device/playlists/New.m3u8' && cmp '$work/round.m3u8' '$device/playlists/New.m3u8'"

@@ -217,6 +217,7 @@ class MtpDriver : public Driver, private Writer {
     // mtp_playlists.cpp
     void set_up_playlists();
     Result<std::uint32_t> make_playlist(const std::string& filename);
+    library::PlaylistTrack playlist_track(std::uint32_t handle);
 
     // mtp_events.cpp
     void work_off_events();

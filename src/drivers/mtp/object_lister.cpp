@@ -1,5 +1,7 @@
 #include "drivers/mtp/object_lister.h"
 
+#include "drivers/mtp/property_value.h"
+
 #include <algorithm>
 
 namespace plugfs::mtp {
@@ -31,7 +33,9 @@ ObjectLister::ObjectLister(Session& session, const DeviceInfo& info, Host& host)
       host_(host),
       property_list_(info.supports(operation::get_object_prop_list)),
       root_property_list_(property_list_),
+      object_property_list_(property_list_),
       property_value_(info.supports(operation::get_object_prop_value)),
+      gives_media_(property_list_ || property_value_),
       number_of_objects_(info.supports(operation::get_num_objects)) {}
 
 void ObjectLister::forget() {
@@ -281,6 +285,50 @@ Result<ObjectInfo> ObjectLister::info(std::uint32_t handle) {
     PLUGFS_ASSIGN(auto object, parse_object_info(handle, dataset));
     PLUGFS_TRY(complete_size(object));
     return object;
+}
+
+Result<std::shared_ptr<MediaProperties>> ObjectLister::media(std::uint32_t handle) {
+    if (!gives_media_) {
+        return std::shared_ptr<MediaProperties>();
+    }
+    const bool lists = lists_media();
+    auto found = lists ? media_by_list(handle) : media_by_values(handle);
+    // It is only words: what does not give them at once is not asked for more in that way.
+    if (!found && found.error().code != ENOENT) {
+        (lists ? object_property_list_ : gives_media_) = false;
+    }
+    return found;
+}
+
+Result<std::shared_ptr<MediaProperties>> ObjectLister::media_by_list(std::uint32_t handle) {
+    constexpr std::uint32_t no_group = 0;
+    constexpr std::uint32_t itself_only = 0;
+    PLUGFS_ASSIGN(const auto dataset, session_.dataset(operation::get_object_prop_list,
+                                                       {handle, any_format, all_properties, no_group, itself_only}));
+    PLUGFS_ASSIGN(auto objects, parse_object_prop_list(dataset));
+    if (objects.size() != 1 || objects.front().handle != handle) {
+        return fail(EIO, "GetObjectPropList", std::to_string(objects.size()) + " objects, one was asked for");
+    }
+    return std::move(objects.front().media);
+}
+
+Result<std::shared_ptr<MediaProperties>> ObjectLister::media_by_values(std::uint32_t handle) {
+    constexpr std::pair<std::uint16_t, std::uint16_t> wanted[] = {{object_property::artist, data_type::string},
+                                                                  {object_property::name, data_type::string},
+                                                                  {object_property::duration, data_type::uint32}};
+    auto media = std::make_shared<MediaProperties>();
+    for (const auto& [property, type] : wanted) {
+        const auto dataset =
+            session_.dataset(operation::get_object_prop_value, {handle, property}, std::size_t{64} << 10U);
+        if (!dataset && session_.failure() != Session::Failure::refused) {
+            return dataset.error();
+        }
+        ByteReader reader(dataset ? std::span<const std::byte>(*dataset) : std::span<const std::byte>());
+        if (auto text = dataset ? read_value_text(reader, type) : std::nullopt; text && !text->empty()) {
+            (*media)[property] = std::move(*text);
+        }
+    }
+    return media;
 }
 
 Result<void> ObjectLister::complete_size(ObjectInfo& object) {

@@ -37,6 +37,10 @@ class ObjectLister {
 
     // One object. ENOENT: there is none with that handle (any more).
     Result<ObjectInfo> info(std::uint32_t handle);
+    // What an object is called and how long it takes: Artist, Name, Duration, and more where lists_media() says that it
+    // comes in one list, as with listings. Null: the device does not say.
+    Result<std::shared_ptr<MediaProperties>> media(std::uint32_t handle);
+    [[nodiscard]] bool lists_media() const { return property_list_ && object_property_list_; }
     // The folder that an object says it lies in: a handle, or 0 for the root of its storage. (On some devices the root
     // is an object of its own.)
     [[nodiscard]] std::uint32_t parent_of(const ObjectInfo& object) const;
@@ -69,12 +73,16 @@ class ObjectLister {
     void skip(Folder& folder, const std::string& why);
     Result<void> complete_size(ObjectInfo& object);
     Result<void> ask_size(ObjectInfo& object);
+    Result<std::shared_ptr<MediaProperties>> media_by_list(std::uint32_t handle);
+    Result<std::shared_ptr<MediaProperties>> media_by_values(std::uint32_t handle);
 
     Session& session_;
     Host& host_;
     bool property_list_;
     bool root_property_list_;
+    bool object_property_list_;
     bool property_value_;
+    bool gives_media_;
     bool number_of_objects_;
     bool root_is_zero_ = false;                 // GetObjectHandles wants 0 for the root and gives everything
     std::chrono::microseconds slow_object_{0};  // what one object in a list costs, where that has mattered

@@ -110,13 +110,13 @@ Result<std::vector<std::uint32_t>> Playlists::references_of(std::uint32_t handle
 
 Result<std::string> Playlists::text_of(std::uint32_t handle) {
     PLUGFS_ASSIGN(const auto references, references_of(handle));
-    std::vector<std::string> paths;
+    std::vector<library::PlaylistTrack> tracks;
     for (const std::uint32_t reference : references) {
-        if (auto path = access_.path(reference); !path.empty()) {
-            paths.push_back(std::move(path));
+        if (auto track = access_.track(reference); !track.path.empty()) {
+            tracks.push_back(std::move(track));
         }
     }
-    return library::write_playlist(paths);
+    return library::write_playlist(tracks);
 }
 
 Result<std::optional<Entry>> Playlists::look_at(std::uint32_t handle) {

@@ -1,9 +1,10 @@
 // Playlists: abstract playlists (MTP appendix A, format BA05) as files in playlists/.
 //
 // A playlist on the device is an object without content that references tracks (GetObjectReferences). Here it is
-// NAME.m3u8 with the tracks' paths. What is written gathers in the spool, where it outlives this process, until the
-// file is flushed; then the paths are looked up, and the references set. A file with another ending (a program's
-// temporary one) stays in the spool until it is renamed to NAME.m3u8.
+// NAME.m3u8 with the tracks' paths, and their titles and durations as the device knows them: of the text that is
+// written, it can keep no more than which tracks there are. What is written gathers in the spool, where it outlives
+// this process, until the file is flushed; then the paths are looked up, and the references set. A file with another
+// ending (a program's temporary one) stays in the spool until it is renamed to NAME.m3u8.
 //
 // A new playlist is on the device, with all its references, before the one that it replaces goes. That holds for
 // another name, too, where the device cannot change the names of objects (playlist_renaming.cpp).
@@ -41,8 +42,8 @@ class Playlists : public Writer {
         // Runs an operation while no other transaction is open, and again after a recovery where that may help.
         std::function<Result<void>(const std::function<Result<void>()>&)> alone;
         std::function<Result<ObjectInfo>(std::uint32_t handle)> info;
-        // A track's path as seen from playlists/; "" if it is not known.
-        std::function<std::string(std::uint32_t handle)> path;
+        // A track's path as seen from playlists/, "" if it is not known; and what its title and duration are.
+        std::function<library::PlaylistTrack(std::uint32_t handle)> track;
         std::function<Result<std::uint32_t>(const std::string& path)> handle;
         // Makes an empty object, in the folder of the device that is fit for it, and shows it there.
         std::function<Result<std::uint32_t>(const std::string& filename)> make;

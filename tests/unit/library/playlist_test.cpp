@@ -14,11 +14,29 @@ std::string plain(std::string_view path) {
 
 TEST_CASE("what is written can be read") {
     const std::vector<std::string> written = {"../storage/Card/a.mp3", "../storage/Card/b c.mp3"};
-    const std::string text = write_playlist(written);
+    const std::string text = write_playlist({{written[0]}, {written[1]}});
     CHECK(text == "#EXTM3U\n../storage/Card/a.mp3\n../storage/Card/b c.mp3\n");
     const auto paths = read_playlist(text);
     REQUIRE(paths.ok());
     CHECK(*paths == written);
+}
+
+TEST_CASE("titles and durations, where they are known") {
+    const std::string text = write_playlist({{"../storage/Card/a.mp3", "Anna - A", 213},
+                                             {"../storage/Card/b.mp3"},
+                                             {"../storage/Card/c.mp3", "C"},
+                                             {"../storage/Card/d.mp3", "", 0}});
+    CHECK(text ==
+          "#EXTM3U\n#EXTINF:213,Anna - A\n../storage/Card/a.mp3\n../storage/Card/b.mp3\n#EXTINF:-1,C\n"
+          "../storage/Card/c.mp3\n#EXTINF:0,\n../storage/Card/d.mp3\n");
+    CHECK(read_playlist(text)->size() == 4);
+    // A title makes no lines of its own.
+    CHECK(write_playlist({{"a", "x\n../storage/Card/b.mp3\r\x7F"}}) ==
+          "#EXTM3U\n#EXTINF:-1,x ../storage/Card/b.mp3  \na\n");
+    // Nor does it make a playlist that can be read one that cannot.
+    const std::vector<PlaylistTrack> many(1000, {"a.mp3", std::string(playlist_size_limit / 1000, 't')});
+    REQUIRE(read_playlist(write_playlist(many)));
+    CHECK(read_playlist(write_playlist(many))->size() == 1000);
 }
 
 TEST_CASE("playlists as others write them") {

@@ -19,6 +19,9 @@ const std::string track_name = "02 Octave.wav";
 const std::string album_path = "Music/Anna Sine/First Harmonics";
 const std::string album_in_list = "../storage/Internal/" + album_path + "/";
 
+const std::string octave_words = "#EXTINF:2,Anna Sine - Octave\n";
+const std::string fundamental_words = "#EXTINF:2,Anna Sine - Fundamental\n";
+
 struct LibraryFixture : DriverFixture {
     std::string picture = std::string("\xFF\xD8\xFF") + std::string(1000, 'p');
 
@@ -179,11 +182,12 @@ TEST_CASE("covers come from albums, thumbnails from the pictures") {
 TEST_CASE("playlists: read, made, changed, renamed, removed") {
     LibraryFixture it;
     it.start();
-    CHECK(it.text_of(it.entry(playlists_key, "One.m3u8")) == "#EXTM3U\n" + album_in_list + track_name + "\n");
+    CHECK(it.text_of(it.entry(playlists_key, "One.m3u8")) ==
+          "#EXTM3U\n" + octave_words + album_in_list + track_name + "\n");
     const auto made = it.copy("Two.m3u8", "# mine\r\n" + album_in_list + "01 Fundamental.wav\r\n");
     REQUIRE_MESSAGE(made.ok(), (made ? "" : made.error().text()));
     CHECK(it.file("Playlists/Two.pla") == album_path + "/01 Fundamental.wav\n");
-    CHECK(it.text_of(*made) == "#EXTM3U\n" + album_in_list + "01 Fundamental.wav\n");
+    CHECK(it.text_of(*made) == "#EXTM3U\n" + fundamental_words + album_in_list + "01 Fundamental.wav\n");
     REQUIRE(it.host.changes.size() == 1);  // what is there now is not what was written
     CHECK(it.host.changes.front().key == made->key);
     // One more at its end.
@@ -214,6 +218,38 @@ TEST_CASE("playlists: a temporary file becomes the one that it replaces, and not
     CHECK(it.file("Playlists/One.pla") == album_path + "/01 Fundamental.wav\n");
     CHECK(it.list(playlists_key).size() == 1);
     CHECK(it.host.spool().files().empty());
+}
+
+TEST_CASE("playlists: words come from what is known of the tracks, and never from what was written") {
+    SUBCASE("a folder that was listed: nothing more is asked") {
+        LibraryFixture it;
+        it.start();
+        (void)it.track();
+        const auto asked = it.responder->transactions().at(operation::get_object_prop_list);
+        CHECK(it.text_of(it.entry(playlists_key, "One.m3u8")).find(octave_words) != std::string::npos);
+        CHECK(it.responder->transactions().at(operation::get_object_prop_list) == asked);
+    }
+    SUBCASE("other words") {
+        LibraryFixture it;
+        it.start();
+        const auto made =
+            it.copy("Two.m3u8", "#EXTM3U\n#EXTINF:999,Somebody - Else\n" + album_in_list + track_name + "\n");
+        REQUIRE(made);
+        CHECK(it.text_of(*made) == "#EXTM3U\n" + octave_words + album_in_list + track_name + "\n");
+    }
+    SUBCASE("a device that gives properties one by one") {
+        LibraryFixture it;
+        REQUIRE(it.faults.set("no-object-prop-list"));
+        it.start();
+        CHECK(it.text_of(it.entry(playlists_key, "One.m3u8")) ==
+              "#EXTM3U\n" + octave_words + album_in_list + track_name + "\n");
+    }
+    SUBCASE("a device that has no properties") {
+        LibraryFixture it;
+        REQUIRE(it.faults.set("no-properties"));
+        it.start();
+        CHECK(it.text_of(it.entry(playlists_key, "One.m3u8")) == "#EXTM3U\n" + album_in_list + track_name + "\n");
+    }
 }
 
 TEST_CASE("playlists: renamed where the device cannot rename, and over another one") {
