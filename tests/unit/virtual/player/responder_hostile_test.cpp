@@ -165,9 +165,8 @@ TEST_CASE("operations that do not exist, or that it does not have, change nothin
     it.folder.file("file", content(10));
     it.open();
     const std::uint32_t file = it.list().at(0);
-    for (const std::uint16_t operation :
-         {op::format_store, op::copy_object, op::set_object_protection, op::send_object_prop_list, op::reset_device,
-          op::power_down, std::uint16_t{0}, std::uint16_t{0xFFFF}}) {
+    for (const std::uint16_t operation : {op::format_store, op::set_object_protection, op::send_object_prop_list,
+                                          op::reset_device, op::power_down, std::uint16_t{0}, std::uint16_t{0xFFFF}}) {
         CAPTURE(operation);
         CHECK(it.ask(operation, {file, 0, 0, 0, 0}).code == rc::operation_not_supported);
     }

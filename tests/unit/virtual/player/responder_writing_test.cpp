@@ -236,6 +236,67 @@ TEST_CASE("no-edit, no-rename, no-move") {
     }
 }
 
+TEST_CASE("CopyObject: the name, the date and all that is in it; and what devices do instead") {
+    Writing it;
+    const auto file = it.make("file", content(100));
+    const auto made = it.store->make(it.storage, 0, "Album", true);
+    REQUIRE(made);
+    const std::vector<std::uint32_t> order = {file, it.storage, *made};
+    const auto copied = [&](const char* name) { return it.on_disk(std::string("Album/") + name); };
+
+    CHECK(it.set_text(file, prop::date_modified, mtp::format_date_time(1'000'000)).code == rc::ok);
+    const auto reply = it.ask(op::copy_object, order);
+    REQUIRE(reply.code == rc::ok);
+    CHECK(reply.parameters[0] != file);
+    CHECK(it.list(*made) == std::vector<std::uint32_t>{reply.parameters[0]});
+    CHECK(copied("file") == content(100));
+    CHECK(it.on_disk("file") == content(100));
+    CHECK(it.store->find(reply.parameters[0])->modified == 1'000'000);
+    CHECK(it.ask(op::copy_object, order).code == rc::general_error);  // the name is there
+    CHECK(it.ask(op::copy_object, {*made, it.storage, *made}).code != rc::ok);
+    CHECK(it.ask(op::copy_object, {file, 99, *made}).code == rc::invalid_storage_id);
+    CHECK(it.ask(op::copy_object, {99999, it.storage, *made}).code == rc::invalid_object_handle);
+    CHECK(it.ask(op::delete_object, {reply.parameters[0], 0}).code == rc::ok);
+
+    SUBCASE("no-copy, refuse-copy, free") {
+        CHECK(it.faults.set("free=99"));
+        CHECK(it.ask(op::copy_object, order).code == rc::store_full);
+        CHECK(it.faults.set("refuse-copy"));
+        CHECK(it.ask(op::copy_object, order).code == rc::general_error);
+        CHECK(it.faults.set("no-copy"));
+        CHECK(it.ask(op::copy_object, order).code == rc::operation_not_supported);
+        CHECK(it.list(*made).empty());
+    }
+    SUBCASE("short-copy") {
+        CHECK(it.faults.set("short-copy"));
+        CHECK(it.ask(op::copy_object, order).code == rc::ok);
+        CHECK(copied("file") == content(50));
+    }
+    SUBCASE("renamed-copy") {
+        CHECK(it.faults.set("renamed-copy"));
+        CHECK(it.ask(op::copy_object, order).code == rc::ok);
+        CHECK(copied("Copy of file") == content(100));
+    }
+    SUBCASE("no-such-copy") {
+        CHECK(it.faults.set("no-such-copy"));
+        const auto answer = it.ask(op::copy_object, order);
+        CHECK(answer.code == rc::ok);
+        CHECK(answer.parameters[0] == file);
+        CHECK(it.list(*made).empty());
+    }
+    SUBCASE("copy-moves") {
+        CHECK(it.faults.set("copy-moves"));
+        CHECK(it.ask(op::copy_object, order).code == rc::ok);
+        CHECK_FALSE(it.there("file"));
+        CHECK(copied("file") == content(100));
+    }
+    SUBCASE("slow-copy") {
+        CHECK(it.faults.set("slow-copy=3600000"));
+        CHECK(it.say(Writing::command(op::copy_object, 77, order)));
+        CHECK(it.responder->in(player_bulk_in).front().not_before > InTransfer::Clock::now());
+    }
+}
+
 TEST_CASE("refuse-empty, short-store, send-stall, drop-dates") {
     Writing it;
     CHECK(it.faults.set("refuse-empty"));
