@@ -91,9 +91,11 @@ bool DeviceQueue::empty() {
 }
 
 void DeviceQueue::wake() {
+    // Before: who is woken before this thread goes on would find nothing to read otherwise, and be woken again and again.
+    woken_ = true;
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
-    // After that, or what is written would be left in it.
+    // And after, or what is written could be left in it.
     woken_ = true;
 }
 
