@@ -91,7 +91,8 @@ bool DeviceQueue::empty() {
 }
 
 void DeviceQueue::wake() {
-    // Before: who is woken before this thread goes on would find nothing to read otherwise, and be woken again and again.
+    // Before: who is woken before this thread goes on would find nothing to read otherwise, and be woken again and
+    // again.
     woken_ = true;
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
