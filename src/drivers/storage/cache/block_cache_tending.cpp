@@ -68,7 +68,9 @@ Result<std::chrono::milliseconds> BlockCache::tend() {
     if (failures_ > 0 && now < try_again_) {
         return left(try_again_);
     }
-    if (!draining_to_ && (now >= *dirty_since_ + limits_.old_age || much_waits())) {
+    // What make_room() has begun is gone on with, too.
+    const bool begun = write_back_->in_flight() != InFlight::nothing;
+    if (!draining_to_ && (begun || now >= *dirty_since_ + limits_.old_age || much_waits())) {
         begin_draining();
     }
     if (!draining_to_) {

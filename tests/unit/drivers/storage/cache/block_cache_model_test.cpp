@@ -40,6 +40,10 @@ class Stage {
         };
         open();
     }
+    // Who goes now dies of nothing more: what is under way is waited for.
+    ~Stage() { calls_to_live = never; }
+    Stage(const Stage&) = delete;
+    Stage& operator=(const Stage&) = delete;
     // What is committed must be found whole.
     void open() {
         calls_to_live = never;
