@@ -89,4 +89,32 @@ struct StickFixture {
     StickFixture& operator=(const StickFixture&) = delete;
 };
 
+// The transports, at the speeds at which they differ.
+struct Way {
+    virtual_usb::StickTransport transport;
+    usb::Speed speed;
+    const char* name;
+};
+inline constexpr Way every_way[] = {{virtual_usb::StickTransport::bulk_only, usb::Speed::high, "Bulk-Only Transport"},
+                                    {virtual_usb::StickTransport::bulk_only, usb::Speed::super, "Bulk-Only Transport"},
+                                    {virtual_usb::StickTransport::uas, usb::Speed::high, "UAS"},
+                                    {virtual_usb::StickTransport::uas, usb::Speed::super, "UAS"}};
+
+inline void set(StickFixture& it, const Way& way) {
+    it.options.transport = way.transport;
+    it.options.device.speed = way.speed;
+}
+
+// A stick of so many blocks for each of them.
+template <class Test>
+void each_way(const Test& test, std::size_t blocks = 4096) {
+    for (const auto& way : every_way) {
+        CAPTURE(std::string(way.name));
+        CAPTURE(static_cast<int>(way.speed));
+        StickFixture it(blocks);
+        set(it, way);
+        test(it);
+    }
+}
+
 }  // namespace plugfs::storage::test

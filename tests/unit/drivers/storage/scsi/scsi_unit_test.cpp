@@ -21,28 +21,8 @@ TEST_CASE("who it is, and what is in it") {
     CHECK(it.unit().best_transfer() == std::size_t{120} << 10U);
 }
 
-namespace {
-
-// The transports: Bulk-Only Transport, UAS without streams, UAS with streams.
-struct Way {
-    virtual_usb::StickTransport transport;
-    usb::Speed speed;
-    const char* name;
-};
-const Way ways[] = {{virtual_usb::StickTransport::bulk_only, usb::Speed::high, "Bulk-Only Transport"},
-                    {virtual_usb::StickTransport::bulk_only, usb::Speed::super, "Bulk-Only Transport"},
-                    {virtual_usb::StickTransport::uas, usb::Speed::high, "UAS"},
-                    {virtual_usb::StickTransport::uas, usb::Speed::super, "UAS"}};
-
-void set(StickFixture& it, const Way& way) {
-    it.options.transport = way.transport;
-    it.options.device.speed = way.speed;
-}
-
-}  // namespace
-
 TEST_CASE("reads and writes, long and short") {
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         CAPTURE(static_cast<int>(way.speed));
         StickFixture it(9000);
@@ -107,7 +87,7 @@ TEST_CASE("beyond 2 TiB: the 16-byte commands") {
     StickFixture it;
     constexpr std::uint64_t blocks = 0x100000000U + 64;
     std::filesystem::resize_file(it.image("image"), blocks * 512);
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         it.opened.units.clear();
         set(it, way);
@@ -122,7 +102,7 @@ TEST_CASE("beyond 2 TiB: the 16-byte commands") {
 }
 
 TEST_CASE("UNMAP: the blocks are zeroes afterwards") {
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         StickFixture it;
         set(it, way);
@@ -138,7 +118,7 @@ TEST_CASE("UNMAP: the blocks are zeroes afterwards") {
 }
 
 TEST_CASE("several units, one without a medium") {
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         StickFixture it;
         set(it, way);
@@ -157,7 +137,7 @@ TEST_CASE("several units, one without a medium") {
 }
 
 TEST_CASE("a medium is taken out, put in, and changed") {
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         StickFixture it;
         set(it, way);
@@ -190,7 +170,7 @@ TEST_CASE("after a reset of our own, a unit attention changes nothing; without o
 }
 
 TEST_CASE("ejected: written, out, and no medium afterwards") {
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         StickFixture it;
         set(it, way);
@@ -215,7 +195,7 @@ TEST_CASE("ejected: written, out, and no medium afterwards") {
 }
 
 TEST_CASE("a predecessor died in the middle of a command") {
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         StickFixture it;
         set(it, way);
@@ -239,7 +219,7 @@ TEST_CASE("a predecessor died in the middle of a command") {
 }
 
 TEST_CASE("a read that is called off: ECANCELED, and the next one works") {
-    for (const auto& way : ways) {
+    for (const auto& way : every_way) {
         CAPTURE(way.name);
         StickFixture it;
         set(it, way);
