@@ -47,7 +47,6 @@ ManagedDevice::ManagedDevice(DeviceServices& services, Description description, 
 
 ManagedDevice::~ManagedDevice() {
     services_.loop.cancel(timer_);
-    services_.loop.cancel(stuck_timer_);
     worker_.reset();
     if (!folder_path_.empty()) {
         unmount_folder(ENODEV);
@@ -87,7 +86,7 @@ std::string ManagedDevice::state_text() const {
         text += ": " + last_error_;
     } else if (state_ == State::ejected) {
         text += ": it is safe to unplug it";
-    } else if (state_ == State::running && !note_.empty()) {
+    } else if ((state_ == State::running || state_ == State::recovering) && !note_.empty()) {
         text += ": " + note_;
     }
     return text;
@@ -135,8 +134,8 @@ Result<void> ManagedDevice::mount() {
 
 void ManagedDevice::unmount_folder(int error) {
     if (fuse_) {
-        // With a worker it is the worker that answers, until it is told otherwise; unless it is stuck in the kernel.
-        if (requests_ && (!worker_ || vault_->header().notifying != 0)) {
+        // With a worker it is the worker that answers, until it is told otherwise; unless the kernel holds it.
+        if (requests_ && (!worker_ || worker_->killed() || vault_->header().notifying != 0)) {
             requests_->answer_all(error);
         }
         if (const auto done = unmount(folder_path_); !done) {
@@ -154,8 +153,6 @@ void ManagedDevice::unmount_folder(int error) {
 }
 
 void ManagedDevice::on_ended(const std::string& how) {
-    services_.loop.cancel(stuck_timer_);
-    stuck_timer_ = 0;
     life_.end();
     lost_requests_.end();
     worker_.reset();

@@ -167,7 +167,7 @@ class ManagedDevice {
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
     void on_hang();
-    void free_stuck_worker();
+    void on_lingering(std::chrono::milliseconds since_kill);
     void watch_worker();
     void replace_damaged(const std::string& why);
     [[nodiscard]] bool may_go_on_as(const std::string& alternative) const;
@@ -192,7 +192,6 @@ class ManagedDevice {
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
     LifeWatch life_;
-    EventLoop::Timer stuck_timer_ = 0;
     RequestWatch lost_requests_;
     unsigned connection_ = 0;  // of the mount, in fusectl
     bool ask_again_ = false;   // the next worker is to have the kernel give its requests out again
@@ -208,7 +207,7 @@ class ManagedDevice {
     bool ejected_ = false;                             // the worker has said so, and is to end
     unsigned eject_tries_ = 0;                         // workers that have been asked to eject it; 0: not wanted
     std::set<unsigned> taken_;                         // interfaces, from the kernel's drivers
-    std::string note_;                                 // of the worker
+    std::string note_;                                 // of the worker, or about it
     unsigned early_ends_ = 0;                          // successors that ended before their driver had started
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late

@@ -6,13 +6,15 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 namespace plugfs {
 
 using nlohmann::json;
 
 namespace {
 // Between a kill and the end that does not come.
-constexpr std::chrono::milliseconds stuck_patience{1000};
+constexpr std::chrono::seconds linger_limit{10};
 constexpr std::chrono::milliseconds stop_grace{3000};
 }  // namespace
 
@@ -29,29 +31,38 @@ void ManagedDevice::on_hang() {
     killed_because_ = "the driver hung, and was killed";
     log::error(description_.name + ": " + killed_because_);
     worker_->kill();
-    free_stuck_worker();
 }
 
-// A worker that is killed while it tells the kernel of a change ends when the kernel has its lock, which a request may
-// hold that waits for an answer: from the successor of a worker that cannot end. So it is answered here: first what may
-// hold a folder's lock, so that others, who read or write, see nothing; if that was not it, all.
-void ManagedDevice::free_stuck_worker() {
-    services_.loop.cancel(stuck_timer_);
-    stuck_timer_ = services_.loop.after(stuck_patience, [this] {
-        stuck_timer_ = 0;
-        if (!worker_ || !requests_) {
-            return;
+// Two things keep a process that has been killed from ending. It tells the kernel of a change, and ends when the kernel
+// has its lock, which a request may hold that waits for an answer: from the successor of a worker that cannot end. So
+// it is answered here: first what may hold a folder's lock, so that others, who read or write, see nothing; if that was
+// not it, all.
+// Or the kernel holds it in a call that does not return, with a device that does not answer, and for how long nobody
+// knows. It has the device, so there is no successor before it has ended; until then nobody waits for it.
+void ManagedDevice::on_lingering(std::chrono::milliseconds since_kill) {
+    if (!requests_) {
+        return;
+    }
+    if (vault_->header().notifying != 0) {
+        const bool names = requests_->answer_names(EIO);
+        log::error(description_.name + ": the driver was killed and cannot end: " +
+                   (names ? "what waits for names" : "what it was asked for") + " is answered with EIO");
+        if (!names) {
+            requests_->answer_all(EIO);
         }
-        if (vault_->header().notifying != 0) {
-            const bool names = requests_->answer_names(EIO);
-            log::error(description_.name + ": the driver was killed and cannot end: " +
-                       (names ? "what waits for names" : "what it was asked for") + " is answered with EIO");
-            if (!names) {
-                requests_->answer_all(EIO);
-            }
+    } else if (since_kill >= linger_limit && state_ != State::away) {
+        const std::string why =
+            "process " + std::to_string(worker_->pid()) +
+            " was killed, and the kernel does not let go of it; what is asked for fails until it does";
+        requests_->answer_all(EIO);
+        if (std::exchange(note_, why) != why) {
+            last_error_ = why;
+            log::error(description_.name + ": " + why);
         }
-        free_stuck_worker();
-    });
+        if (state_ == State::running) {
+            set_state(State::recovering);
+        }
+    }
 }
 
 // Not a crash: it may serve well but for this. But no more often than it may crash: a device that has lost its reason

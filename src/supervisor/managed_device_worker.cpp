@@ -156,6 +156,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
         }
     };
     events.ended = [this](const std::string& how) { on_ended(how); };
+    events.lingers = [this](std::chrono::milliseconds since_kill) { on_lingering(since_kill); };
     auto worker = Worker::create(services_.loop, plan, std::move(events));
     if (worker) {
         worker_ = std::move(*worker);

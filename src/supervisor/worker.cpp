@@ -22,7 +22,9 @@ constexpr std::size_t line_limit = 1000;
 constexpr int messages_per_turn = 64;
 constexpr int last_wait_ms = 2000;  // for a worker that was killed
 constexpr int log_reads_per_turn = 4;
+constexpr std::chrono::seconds closed_grace{5};  // between the channel's end and the worker's
 constexpr std::chrono::seconds reap_interval{1};
+constexpr std::chrono::seconds linger_interval{1};
 constexpr int reap_attempts = 3600;
 
 // Of a process that is traced (ptrace(2)) its tracer hears first, and its parent when the tracer lets go; nothing of it
@@ -92,6 +94,7 @@ Worker::~Worker() {
         siginfo_t info{};
         (void)::waitid(P_PIDFD, static_cast<id_t>(process_.pidfd.get()), &info, WEXITED | WNOHANG);
     }
+    loop_.cancel(linger_timer_);
     let_keeper_go();
 }
 
@@ -137,18 +140,35 @@ void Worker::kill_late() {
 
 void Worker::kill() {
     (void)::syscall(SYS_pidfd_send_signal, process_.pidfd.get(), SIGKILL, nullptr, 0);
+    if (!killed_at_) {
+        killed_at_ = Deadline::Clock::now();
+        watch_lingering();
+    }
+}
+
+void Worker::watch_lingering() {
+    loop_.cancel(linger_timer_);
+    linger_timer_ = loop_.after(linger_interval, [this] {
+        linger_timer_ = 0;
+        watch_lingering();
+        if (events_.lingers) {
+            events_.lingers(std::chrono::ceil<std::chrono::milliseconds>(Deadline::Clock::now() - *killed_at_));
+        }
+    });
 }
 
 void Worker::read_messages() {
     for (int i = 0; i < messages_per_turn; ++i) {
         auto message = channel_.receive();
         if (!message) {
-            // Closed, which its end will follow, or nonsense, which nobody needs to listen to any longer.
+            loop_.unwatch(channel_.fd());
+            // Closed, which its end follows, or nonsense, which nobody needs to listen to any longer.
             if (message.error().code != EPIPE) {
                 log::error("worker " + std::to_string(process_.pid) + ": " + message.error().text() + ": killed");
                 kill();
+            } else if (!reaped_ && kill_timer_ == 0) {
+                kill_timer_ = loop_.after(closed_grace, [this] { kill_late(); });
             }
-            loop_.unwatch(channel_.fd());
             return;
         }
         if (!*message) {

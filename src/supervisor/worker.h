@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace plugfs {
@@ -39,6 +40,9 @@ class Worker {
             message;  // every message from it, checked to be an object with a "type"
         std::function<void(const std::string&)> log_line;   // a line of its standard error, without the line break
         std::function<void(const std::string& how)> ended;  // last of all; only here may the Worker be destroyed
+        // It has been killed so long ago, and has not ended: the kernel holds it, in a call that does not return.
+        // Called each second; may be empty.
+        std::function<void(std::chrono::milliseconds)> lingers;
     };
     // `loop` must outlive it.
     static Result<std::unique_ptr<Worker>> create(EventLoop& loop, const WorkerPlan& plan, Events events);
@@ -57,11 +61,13 @@ class Worker {
     // False: it does not listen any more.
     bool tell(const nlohmann::json& message) { return channel_.send(message).ok(); }
     void kill();
+    [[nodiscard]] bool killed() const { return killed_at_.has_value(); }
 
   private:
     Worker(EventLoop& loop, Process process, Channel channel, UniqueFd log, Events events);
     void let_keeper_go();
     void kill_late();
+    void watch_lingering();
     void read_messages();
     void read_log();
     void take_log_lines(bool all);
@@ -76,6 +82,8 @@ class Worker {
     std::string partial_line_;
     Events events_;
     EventLoop::Timer kill_timer_ = 0;
+    std::optional<Deadline::Clock::time_point> killed_at_;
+    EventLoop::Timer linger_timer_ = 0;
     Deadline::Clock::time_point stopping_since_;
     bool reaped_ = false;
 };

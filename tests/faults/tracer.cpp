@@ -45,14 +45,15 @@ Tracer::~Tracer() {
     if (thread_ == 0) {
         return;
     }
-    // Only who stands can be let go.
+    // Only who stands can be let go; and who is killed while he stands does not stand any more, but has to be waited
+    // for: his process does not end before.
     const auto until = Clock::now() + let_go_limit;
-    while (!stopped_ && !ended_ && Clock::now() < until) {
+    while (!ended_ && Clock::now() < until) {
+        if (stopped_ && ::ptrace(PTRACE_DETACH, thread_, nullptr, signal_) == 0) {
+            return;
+        }
         (void)::ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr);
         (void)wait(until);
-    }
-    if (!ended_) {
-        (void)::ptrace(PTRACE_DETACH, thread_, nullptr, signal_);
     }
 }
 
@@ -85,10 +86,8 @@ bool Tracer::wait(Clock::time_point until) {
 }
 
 bool Tracer::go(Clock::time_point until) {
-    if (::ptrace(PTRACE_SYSCALL, thread_, nullptr, std::exchange(signal_, 0)) != 0) {
-        ended_ = errno == ESRCH;
-        return false;
-    }
+    // An error: it has been killed, and wait() will see its end.
+    (void)::ptrace(PTRACE_SYSCALL, thread_, nullptr, std::exchange(signal_, 0));
     return wait(until);
 }
 
