@@ -13,7 +13,7 @@ ScsiBatch ScsiTransport::run(std::uint8_t unit, std::span<const ScsiCommand> com
 }
 
 bool ScsiTransport::post(std::uint8_t unit, std::span<const ScsiCommand> commands) {
-    if (posted_ || finished_ || !goes_on_by_itself()) {
+    if (posted_ || finished_) {
         return false;
     }
     begin_row(unit, commands);

@@ -103,8 +103,6 @@ class ScsiTransport {
     [[nodiscard]] virtual std::uint64_t resets() const = 0;
 
   protected:
-    // Whether post() is possible at all; without it everything is waited for.
-    [[nodiscard]] virtual bool goes_on_by_itself() const { return true; }
     // What run(), post(), ended() and collect() are made of: a row is begun, and nothing else before it has ended.
     virtual void begin_row(std::uint8_t unit, std::span<const ScsiCommand> commands) = 0;
     [[nodiscard]] virtual bool row_ended() = 0;  // as ended()

@@ -46,8 +46,6 @@ class UasTransport : public ScsiTransport {
     [[nodiscard]] bool has_streams() const { return streams_ > 0; }
 
   protected:
-    // Seen with QEMU's: writes that were posted failed for good, one run in four.
-    [[nodiscard]] bool goes_on_by_itself() const override { return false; }
     void begin_row(std::uint8_t unit, std::span<const ScsiCommand> commands) override;
     [[nodiscard]] bool row_ended() override;
     [[nodiscard]] ScsiBatch end_row() override;
