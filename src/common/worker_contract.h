@@ -4,9 +4,10 @@
 //
 //   supervisor to worker
 //     start    {"type":"start","version":1,"transport":"usbfs"|"usbredir","uid":..,"gid":..,"umask":..,"log":"info",
-//              "one_by_one":false,"ask_again":false,
+//              "one_by_one":false,"ask_again":false,"mapped_limit":1048576,
 //              "quirks":{"name":1,..},"options":{"raw_write":1,..},
-//              "player":{..}}: the first message; "player" (common/player_json.h) only if the device is one
+//              "player":{..}}: the first message; "player" (common/player_json.h) only if the device is one;
+//              "mapped_limit": bytes of transfers that may be mapped (usb/backend.h)
 //     stop     {"type":"stop"}: close the device in good order and exit with 0
 //     eject    {"type":"eject"}: get the device ready to be unplugged; "ejected" or "eject_failed" answers
 //   worker to supervisor

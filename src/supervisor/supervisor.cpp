@@ -4,6 +4,7 @@
 #include "common/worker_contract.h"
 #include "supervisor/player_descriptions.h"
 #include "supervisor/sysfs.h"
+#include "supervisor/usb_memory.h"
 
 #include <sys/signalfd.h>
 
@@ -60,6 +61,9 @@ Result<void> Supervisor::set_up() {
                                 {"umask", options_.umask},
                                 {"options", options_.driver_options},
                                 {"log", options_.log_level == LogLevel::debug ? "debug" : "info"}};
+    if (options_.local_devices) {
+        services_->start_message["mapped_limit"] = mapped_share(raise_usb_memory_limit());
+    }
     if (options_.demo_players > 0) {
         PLUGFS_ASSIGN(demo_, Demo::create(options_.demo_players));
     }

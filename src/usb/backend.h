@@ -40,8 +40,12 @@ class Backend : public Device {
     [[nodiscard]] virtual Result<std::string> give_up_rights() = 0;
 };
 
-// Takes over an open usbfs device descriptor (/dev/bus/usb/BBB/DDD, read-write). Opens no file itself.
-[[nodiscard]] Result<std::unique_ptr<Backend>> open_libusb(UniqueFd usbfs);
+// Takes over an open usbfs device descriptor (/dev/bus/usb/BBB/DDD, read-write). Opens no file itself. The buffers of
+// large transfers are the kernel's, so that nothing is copied, up to `mapped_limit` bytes in all: they count towards
+// the limit that the kernel has for all programs together (usbfs_memory_mb), for as long as they are there.
+inline constexpr std::size_t usual_mapped_limit = std::size_t{8} << 20U;
+[[nodiscard]] Result<std::unique_ptr<Backend>> open_libusb(UniqueFd usbfs,
+                                                           std::size_t mapped_limit = usual_mapped_limit);
 
 // Takes over a connected stream socket whose other end is a usbredir "usb-host" side. Returns when hello,
 // device_connect, interface_info and ep_info have arrived and the strings have been read, or when the deadline passes

@@ -58,8 +58,8 @@ Interface interface_of(const libusb_interface_descriptor& descriptor) {
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> open_libusb(UniqueFd usbfs) {
-    PLUGFS_ASSIGN(auto handle, LibusbHandle::create(std::move(usbfs)));
+Result<std::unique_ptr<Backend>> open_libusb(UniqueFd usbfs, std::size_t mapped_limit) {
+    PLUGFS_ASSIGN(auto handle, LibusbHandle::create(std::move(usbfs), mapped_limit));
     PLUGFS_ASSIGN(auto device, LibusbDevice::create(std::move(handle)));
     return std::unique_ptr<Backend>(std::move(device));
 }

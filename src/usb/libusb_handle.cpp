@@ -27,6 +27,8 @@ Error error_of_libusb(int code, std::string_view stage) {
             return error(EOVERFLOW);
         case LIBUSB_ERROR_NOT_SUPPORTED:
             return error(ENOTSUP);
+        case LIBUSB_ERROR_NO_MEM:
+            return error(ENOMEM);
         case LIBUSB_ERROR_NOT_FOUND:
         case LIBUSB_ERROR_INVALID_PARAM:
             return error(EINVAL);
@@ -35,8 +37,8 @@ Error error_of_libusb(int code, std::string_view stage) {
     }
 }
 
-Result<std::unique_ptr<LibusbHandle>> LibusbHandle::create(UniqueFd usbfs) {
-    std::unique_ptr<LibusbHandle> handle(new LibusbHandle(std::move(usbfs)));
+Result<std::unique_ptr<LibusbHandle>> LibusbHandle::create(UniqueFd usbfs, std::size_t mapped_limit) {
+    std::unique_ptr<LibusbHandle> handle(new LibusbHandle(std::move(usbfs), mapped_limit));
     // For all contexts that are created from here on; a worker has this one.
     if (const int code = libusb_set_option(nullptr, LIBUSB_OPTION_NO_DEVICE_DISCOVERY); code != LIBUSB_SUCCESS) {
         return error_of_libusb(code, "libusb_set_option");
@@ -66,6 +68,20 @@ Result<void> LibusbHandle::note(int code, std::string_view stage) {
         lose(stage);
     }
     return error_of_libusb(code, stage);
+}
+
+std::byte* LibusbHandle::map(std::size_t size) {
+    if (size > mappable_) {
+        return nullptr;
+    }
+    auto* const memory = reinterpret_cast<std::byte*>(libusb_dev_mem_alloc(handle_, size));
+    mappable_ -= memory != nullptr ? size : 0;
+    return memory;
+}
+
+void LibusbHandle::unmap(std::byte* memory, std::size_t size) {
+    libusb_dev_mem_free(handle_, reinterpret_cast<unsigned char*>(memory), size);
+    mappable_ += size;
 }
 
 void LibusbHandle::lose(std::string_view why) {

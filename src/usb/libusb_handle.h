@@ -31,7 +31,7 @@ inline constexpr auto reap_limit = std::chrono::seconds(1);
 class LibusbHandle {
   public:
     // ENODEV; EIO when the descriptor is not a usbfs device's.
-    static Result<std::unique_ptr<LibusbHandle>> create(UniqueFd usbfs);
+    static Result<std::unique_ptr<LibusbHandle>> create(UniqueFd usbfs, std::size_t mapped_limit);
     ~LibusbHandle();
     LibusbHandle(const LibusbHandle&) = delete;
     LibusbHandle& operator=(const LibusbHandle&) = delete;
@@ -54,13 +54,17 @@ class LibusbHandle {
     [[nodiscard]] Result<bool> reap_until(const std::function<bool()>& done, Deadline deadline,
                                           std::chrono::milliseconds slice = longest_uncounted);
 
+    // Memory of the kernel's for a transfer's buffer; null: there is no more for us. Before close.
+    [[nodiscard]] std::byte* map(std::size_t size);
+    void unmap(std::byte* memory, std::size_t size);
+
     // Every transfer that exists, so that a reset can end them all.
     void enter(LibusbUrb& urb) { urbs_.push_back(&urb); }
     void leave(LibusbUrb& urb) { std::erase(urbs_, &urb); }
     [[nodiscard]] const std::vector<LibusbUrb*>& urbs() const { return urbs_; }
 
   private:
-    explicit LibusbHandle(UniqueFd usbfs) : usbfs_(std::move(usbfs)) {}
+    LibusbHandle(UniqueFd usbfs, std::size_t mapped_limit) : usbfs_(std::move(usbfs)), mappable_(mapped_limit) {}
     struct Ready {
         bool events = false;  // for libusb
         bool woken = false;   // `wake_fd` is readable
@@ -77,6 +81,7 @@ class LibusbHandle {
     Result<void> gone_;
     std::optional<Deadline> reap_until_;  // since it is gone
     std::vector<LibusbUrb*> urbs_;
+    std::size_t mappable_;  // bytes that may still be mapped
 };
 
 }  // namespace plugfs::usb

@@ -16,13 +16,16 @@ constexpr std::size_t device_memory_threshold = std::size_t{16} << 10U;
 constexpr std::size_t capacity_limit = std::size_t{64} << 20U;
 // How soon a wait ends that is called off.
 constexpr std::chrono::milliseconds call_off_slice{20};
+// Other transfers end, ours and those of other programs, and there is memory again.
+constexpr std::chrono::milliseconds memory_patience{2000};
+constexpr std::chrono::milliseconds memory_slice{5};
 
 }  // namespace
 
 struct LibusbUrb::State {
-    libusb_device_handle* handle = nullptr;
+    LibusbHandle* handle = nullptr;
     libusb_transfer* transfer = nullptr;
-    std::byte* device_memory = nullptr;  // from libusb_dev_mem_alloc
+    std::byte* device_memory = nullptr;  // from LibusbHandle::map()
     std::vector<std::byte> heap;         // or from here
     std::size_t capacity = 0;
     bool submitted = false;  // at least once
@@ -34,7 +37,7 @@ struct LibusbUrb::State {
     ~State() {
         libusb_free_transfer(transfer);
         if (device_memory != nullptr) {
-            libusb_dev_mem_free(handle, reinterpret_cast<unsigned char*>(device_memory), capacity);
+            handle->unmap(device_memory, capacity);
         }
     }
     [[nodiscard]] std::byte* data() { return device_memory != nullptr ? device_memory : heap.data(); }
@@ -51,14 +54,14 @@ Result<std::unique_ptr<LibusbUrb>> LibusbUrb::create(LibusbHandle& handle, std::
     }
     std::unique_ptr<LibusbUrb> urb(new LibusbUrb(handle));
     State& state = *urb->state_;
-    state.handle = handle.get();
+    state.handle = &handle;
     state.capacity = capacity;
     state.transfer = libusb_alloc_transfer(0);
     if (state.transfer == nullptr) {
         return fail(ENOMEM, "libusb_alloc_transfer");
     }
     if (capacity >= device_memory_threshold) {
-        state.device_memory = reinterpret_cast<std::byte*>(libusb_dev_mem_alloc(handle.get(), capacity));
+        state.device_memory = handle.map(capacity);
     }
     if (state.device_memory == nullptr) {
         state.heap.resize(std::max<std::size_t>(capacity, 1));
@@ -135,14 +138,34 @@ Result<void> LibusbUrb::submit(std::size_t length, std::uint8_t flags, std::uint
     state_->transfer->length = static_cast<int>(length);
     state_->transfer->actual_length = 0;
     state_->transfer->flags = flags;
-    state_->in_flight = true;  // before: the callback may come from within
-    auto posted = handle_.note(libusb_submit_transfer(state_->transfer), "submit");
+    auto posted = post();
+    if (!posted && posted.error().code == ENOMEM) {
+        const auto until = Deadline::after(memory_patience);
+        while (!posted && posted.error().code == ENOMEM && !until.expired()) {
+            (void)handle_.reap_until([] { return false; }, Deadline::after(memory_slice));
+            posted = post();
+        }
+    }
     unsubmitted_.reset();
     if (!posted) {
-        state_->in_flight = false;
         unsubmitted_ = posted.error();
     }
     return posted;
+}
+
+Result<void> LibusbUrb::post() {
+    state_->in_flight = true;  // before: the callback may come from within
+    const int code = libusb_submit_transfer(state_->transfer);
+    if (code == LIBUSB_SUCCESS) {
+        return {};
+    }
+    state_->in_flight = false;
+    if (code == LIBUSB_ERROR_NO_MEM) {
+        return fail(ENOMEM, "submit",
+                    "the kernel has no more memory for USB transfers; its limit for all programs is in "
+                    "/sys/module/usbcore/parameters/usbfs_memory_mb");
+    }
+    return handle_.note(code, "submit");
 }
 
 Result<std::size_t> LibusbUrb::wait(Deadline deadline) {

@@ -17,7 +17,7 @@ namespace plugfs::usb {
 class LibusbUrb {
   public:
     // For `type` control, bulk or interrupt. A control transfer's buffer begins with its 8 bytes of setup. Larger
-    // buffers come from the kernel (libusb_dev_mem_alloc: no copying) as far as it gives any. ENOMEM.
+    // buffers come from the kernel (LibusbHandle::map(): no copying) as far as it gives any. ENOMEM.
     static Result<std::unique_ptr<LibusbUrb>> create(LibusbHandle& handle, std::uint8_t type, std::uint8_t endpoint,
                                                      std::size_t capacity);
     ~LibusbUrb();
@@ -26,7 +26,8 @@ class LibusbUrb {
 
     [[nodiscard]] std::span<std::byte> buffer() const;
     // Posts `length` bytes of the buffer. EINVAL: in flight or too long. `flags`: LIBUSB_TRANSFER_ADD_ZERO_PACKET or 0.
-    // `stream`: of a bulk endpoint that has streams; 0: it has none.
+    // `stream`: of a bulk endpoint that has streams; 0: it has none. ENOMEM: the kernel has had no memory for it for
+    // two seconds.
     [[nodiscard]] Result<void> submit(std::size_t length, std::uint8_t flags = 0, std::uint16_t stream = 0);
     // Waits for the end; at the deadline cancels, and says ETIMEDOUT; ECANCELED when called off. Returns the bytes
     // moved (of a control transfer: without its setup).
@@ -46,6 +47,7 @@ class LibusbUrb {
   private:
     struct State;  // what must live as long as the kernel may write
     explicit LibusbUrb(LibusbHandle& handle);
+    Result<void> post();
     static void LIBUSB_CALL completed(libusb_transfer* transfer) noexcept;
 
     LibusbHandle& handle_;

@@ -20,12 +20,9 @@ constexpr std::size_t task_limit = 32;
 
 // IU IDs
 constexpr std::uint8_t id_command = 0x01;
-constexpr std::uint8_t id_sense = 0x03;
-constexpr std::uint8_t id_response = 0x04;
 constexpr std::uint8_t id_task_management = 0x05;
 constexpr std::uint8_t id_read_ready = 0x06;
 constexpr std::uint8_t id_write_ready = 0x07;
-constexpr std::uint8_t id_nonsense = 0x7f;
 
 // RESPONSE CODEs
 constexpr std::uint8_t function_complete = 0x00;
@@ -66,6 +63,7 @@ std::optional<std::vector<std::byte>> UasTarget::control(const usb::Setup& /*set
 }
 
 std::deque<InTransfer>& UasTarget::in(std::uint8_t endpoint) {
+    go_on();
     return in_[endpoint];
 }
 
@@ -74,6 +72,7 @@ void UasTarget::drop_everything() {
         queue.clear();
     }
     tasks_.clear();
+    prepared_.reset();
     collected_.clear();
     refused_ = 0;
 }
@@ -116,7 +115,8 @@ bool UasTarget::take_unit(std::span<const std::byte> bytes) {
     }
     reader.skip(5);
     const std::uint8_t unit = reader.u8();  // the second byte of a single-level LUN, behind byte 8
-    if (std::ranges::any_of(tasks_, [tag](const Task& task) { return task.tag == tag; })) {
+    if ((prepared_ && prepared_->first.tag == tag) ||
+        std::ranges::any_of(tasks_, [tag](const Task& task) { return task.tag == tag; })) {
         send_response(tag, overlapped_tag);
         return true;
     }
@@ -182,15 +182,25 @@ bool UasTarget::take_data(std::uint16_t stream, std::span<const std::byte> bytes
     return true;
 }
 
+// Without streams all data share a pipe: what was sent for a command is taken before the next one begins.
+bool UasTarget::may_go_on() const {
+    return streams_ || std::ranges::all_of(in_, [](const auto& queue) { return queue.second.empty(); });
+}
+
 void UasTarget::go_on() {
-    while (!tasks_.empty()) {
+    while (may_go_on() && (prepared_ || !tasks_.empty())) {
+        if (prepared_) {
+            auto [task, answer] = *std::exchange(prepared_, std::nullopt);
+            answer_task(task, answer);
+            continue;
+        }
         Task& task = tasks_.front();
         const auto expected = units_[task.unit]->expectation(task.cdb);
         auto& data = collected_[streams_ ? task.tag : std::uint16_t{0}];
         if (!expected.too_much && data.size() < expected.out) {
             if (!streams_ && !task.ready_sent) {
                 task.ready_sent = true;
-                send_ready(task.tag, id_write_ready, StickAnswer::Clock::now());
+                send_ready(task.tag, id_write_ready, StickAnswer::Clock::time_point::min());
             }
             return;
         }
@@ -212,96 +222,22 @@ void UasTarget::execute(const Task& task, std::span<const std::byte> data) {
         return;
     }
     StickAnswer answer = units_[task.unit]->execute(task.cdb, data);
+    if (!answer.data.empty() && faults_.strikes("status-for-data")) {
+        answer.data.clear();
+    }
+    if (!answer.data.empty() && !streams_) {  // they follow when somebody knows it
+        send_ready(task.tag, id_read_ready, answer.not_before);
+        prepared_.emplace(task, std::move(answer));
+    } else {
+        answer_task(task, answer);
+    }
+}
+
+void UasTarget::answer_task(const Task& task, StickAnswer& answer) {
     if (!answer.data.empty()) {
         send_data(task, answer);
     }
     send_sense(task, answer);
-}
-
-void UasTarget::send_data(const Task& task, StickAnswer& answer) {
-    if (faults_.strikes("status-for-data")) {
-        return;
-    }
-    if (!streams_) {
-        send_ready(task.tag, id_read_ready, answer.not_before);
-    }
-    if (faults_.strikes("stall-data-in")) {
-        send_stall(uas_data_in_pipe);
-        answer.status = status_check_condition;
-        answer.sense = stick_sense(sense_aborted, false);
-        return;
-    }
-    if (faults_.strikes("short-data")) {
-        answer.data.resize(answer.data.size() / 2);
-    }
-    if (faults_.strikes("long-data")) {
-        answer.data.resize(answer.data.size() + 512);
-    }
-    send(uas_data_in_pipe, task.tag, std::move(answer.data), answer.not_before);
-}
-
-void UasTarget::send_sense(const Task& task, const StickAnswer& answer) {
-    for (const char* fault : {"stall-status", "stall-status-twice"}) {
-        if (faults_.strikes(fault)) {
-            send_stall(uas_status_pipe);
-        }
-    }
-    if (faults_.strikes("empty-status")) {
-        send(uas_status_pipe, task.tag, {}, answer.not_before);
-    }
-    ByteWriter out;
-    out.u8(faults_.strikes("wrong-signature") ? id_nonsense : id_sense);
-    out.u8(0);
-    out.u16be(faults_.strikes("wrong-tag") ? static_cast<std::uint16_t>(task.tag + 100) : task.tag);
-    out.u16be(0);
-    out.u8(answer.status);
-    out.u8(0);
-    out.u32be(0);
-    out.u16be(0);
-    out.u16be(static_cast<std::uint16_t>(answer.sense.size()));
-    out.append(answer.sense);
-    auto bytes = std::move(out).take();
-    if (faults_.strikes("short-status")) {
-        bytes.resize(15);
-    }
-    send(uas_status_pipe, task.tag, std::move(bytes), answer.not_before);
-}
-
-void UasTarget::send_response(std::uint16_t tag, std::uint8_t code) {
-    ByteWriter out;
-    out.u8(id_response);
-    out.u8(0);
-    out.u16be(tag);
-    out.u8(0);
-    out.u16be(0);
-    out.u8(code);
-    send(uas_status_pipe, tag, std::move(out).take(), StickAnswer::Clock::now());
-}
-
-void UasTarget::send_ready(std::uint16_t tag, std::uint8_t id, StickAnswer::Clock::time_point when) {
-    ByteWriter out;
-    out.u8(id);
-    out.u8(0);
-    out.u16be(tag);
-    send(uas_status_pipe, tag, std::move(out).take(), when);
-}
-
-void UasTarget::send(std::uint8_t endpoint, std::uint16_t tag, std::vector<std::byte> bytes,
-                     StickAnswer::Clock::time_point when) {
-    const std::size_t packet = description_.interfaces[0].endpoints[0].max_packet_size;
-    InTransfer transfer;
-    // No empty packet after data that fill their last one: the status says that they are over.
-    transfer.zero_length_packet = bytes.empty() || bytes.size() % packet != 0;
-    transfer.bytes = ByteSource(std::move(bytes));
-    transfer.not_before = when;
-    transfer.stream = streams_ ? tag : std::uint16_t{0};
-    in_[endpoint].push_back(std::move(transfer));
-}
-
-void UasTarget::send_stall(std::uint8_t endpoint) {
-    InTransfer stall;
-    stall.stall = true;
-    in_[endpoint].push_back(std::move(stall));
 }
 
 }  // namespace plugfs::virtual_usb

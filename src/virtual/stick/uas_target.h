@@ -43,16 +43,18 @@ class UasTarget : public VirtualDevice {
     bool take_unit(std::span<const std::byte> bytes);
     void take_task_management(std::span<const std::byte> bytes);
     bool take_data(std::uint16_t stream, std::span<const std::byte> bytes);
+    [[nodiscard]] bool may_go_on() const;
     // Executes what can be executed.
     void go_on();
     void execute(const Task& task, std::span<const std::byte> data);
+    void answer_task(const Task& task, StickAnswer& answer);
     void send_data(const Task& task, StickAnswer& answer);
     void send_sense(const Task& task, const StickAnswer& answer);
     void send_response(std::uint16_t tag, std::uint8_t code);
     void send_ready(std::uint16_t tag, std::uint8_t id, StickAnswer::Clock::time_point when);
     void send(std::uint8_t endpoint, std::uint16_t tag, std::vector<std::byte> bytes,
               StickAnswer::Clock::time_point when);
-    void send_stall(std::uint8_t endpoint);
+    void send_stall(std::uint8_t endpoint, std::uint16_t tag);
     void drop_everything();
 
     DeviceDescription description_;
@@ -61,6 +63,7 @@ class UasTarget : public VirtualDevice {
     bool streams_;
     std::map<std::uint8_t, std::deque<InTransfer>> in_;
     std::deque<Task> tasks_;
+    std::optional<std::pair<Task, StickAnswer>> prepared_;  // without streams: executed, and READ READY was sent
     // Data for the device: by stream, or all under 0.
     std::map<std::uint16_t, std::vector<std::byte>> collected_;
     std::uint64_t refused_ = 0;  // OUT data transfers to stall

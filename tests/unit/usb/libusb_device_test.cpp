@@ -130,6 +130,57 @@ TEST_CASE("several transfers in flight end in order; exactly what is asked for i
     CHECK(lengths == std::vector<int>{1000, 70'000, 1000, 70'000});
 }
 
+TEST_CASE("transfers keep no more memory mapped than they may") {
+    MockUsbfs usbfs;
+    auto opened = open_libusb(usbfs.open(), 250'000);
+    REQUIRE(opened);
+    const auto device = std::move(opened).value();
+    REQUIRE(device->claim(0));
+    auto first = transfer_on(*device, 0x81, 100'000);
+    const auto second = transfer_on(*device, 0x81, 100'000);
+    CHECK(usbfs.mappings() == 2);
+    auto third = transfer_on(*device, 0x81, 100'000);
+    CHECK(usbfs.mappings() == 2);
+    REQUIRE(third->submit(70'000));
+    usbfs.answer(*usbfs.pending()[0], pattern(1000, 1));
+    const auto moved = third->wait(soon());
+    REQUIRE(moved);
+    CHECK(*moved == 1000);
+    first.reset();
+    third = transfer_on(*device, 0x81, 100'000);
+    CHECK(usbfs.mappings() == 3);
+}
+
+TEST_CASE("a transfer for which the kernel has no memory waits until there is some") {
+    MockUsbfs usbfs;
+    const auto device = open_mock(usbfs);
+    REQUIRE(device->claim(0));
+    const auto transfer = transfer_on(*device, 0x81, 100'000);
+    SUBCASE("for a moment") {
+        usbfs.without_memory = 3;
+        REQUIRE(transfer->submit(70'000));
+        CHECK(usbfs.without_memory == 0);
+        REQUIRE(usbfs.pending().size() == 1);
+        usbfs.answer(*usbfs.pending()[0], pattern(1000, 1));
+        const auto moved = transfer->wait(soon());
+        REQUIRE(moved);
+        CHECK(*moved == 1000);
+    }
+    SUBCASE("for too long") {
+        usbfs.without_memory = 1'000'000;
+        const auto posted = transfer->submit(70'000);
+        REQUIRE_FALSE(posted);
+        CHECK(posted.error().code == ENOMEM);
+        CHECK(posted.error().text().find("usbfs_memory_mb") != std::string::npos);
+        CHECK_FALSE(transfer->in_flight());
+        const auto moved = transfer->wait(soon());
+        REQUIRE_FALSE(moved);
+        CHECK(moved.error().code == ENOMEM);
+        usbfs.without_memory = 0;
+        CHECK(transfer->submit(70'000));
+    }
+}
+
 TEST_CASE("OUT transfers, with and without the empty packet at the end") {
     MockUsbfs usbfs;
     std::vector<bool> flags;

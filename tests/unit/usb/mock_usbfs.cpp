@@ -65,6 +65,10 @@ int MockUsbfs::submit(usbdevfs_urb& urb) {
     if (unplugged_) {
         return -ENODEV;
     }
+    if (without_memory > 0 && urb.type != USBDEVFS_URB_TYPE_CONTROL) {
+        --without_memory;
+        return -ENOMEM;
+    }
     pending_.push_back(&urb);
     if (urb.type == USBDEVFS_URB_TYPE_CONTROL) {
         answer_control(urb);

@@ -36,6 +36,7 @@ class MockUsbfs {
     bool cancels = true;      // false: a discarded URB never ends
     bool returns_from_reset = true;
     bool gives_memory = true;  // mmap() works
+    int without_memory = 0;    // so many URBs are refused with ENOMEM
     int streams = -EINVAL;     // what asking for bulk streams gives: so many, or an error (no streams)
 
     // Ends a pending URB. `status` is 0 or a negative errno, as the kernel has it.

@@ -110,7 +110,7 @@ Result<void> BulkOnlyTransport::wrapper_sent(Task& task) {
 
 Result<void> BulkOnlyTransport::post_data(const ScsiCommand& command) {
     if (command.in_length() > 0) {
-        if (std::exchange(in_place_held_, false)) {
+        if (std::exchange(data_in_held_, false)) {
             std::swap(data_in_, other_data_in_);
         }
         const std::size_t length = whole_packets(command.in_length(), pipes_.in.max_packet_size);
@@ -174,10 +174,15 @@ Result<void> BulkOnlyTransport::ask_for_status(Task& task, std::size_t moved) {
     task.stage = Task::Stage::status;
     forgive_delay(task);
     PLUGFS_TRY(status_->submit(pipes_.in.max_packet_size));
+    const auto came = task.command->in_length() > 0 ? data_in_->buffer().first(moved) : std::span<std::byte>();
     if (task.command->in_place > 0) {
-        in_place_held_ = true;
-    } else if (!task.command->in.empty()) {  // while the device answers
-        copy_bytes(data_in_->buffer().first(moved), task.command->in);
+        data_in_held_ = true;
+    } else if (queues_ && !came.empty() && has_next(task)) {
+        data_in_held_ = true;
+        came_ = came;
+        to_ = task.command->in;
+    } else if (!came.empty()) {  // while the device answers
+        copy_bytes(came, task.command->in);
     }
     return {};
 }

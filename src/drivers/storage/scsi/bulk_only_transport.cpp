@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace plugfs::storage {
 
@@ -74,6 +75,12 @@ void BulkOnlyTransport::end_next() {
     if (!row_over_) {
         begin_next();
     }
+    copy_bytes(std::exchange(came_, {}), std::exchange(to_, {}));
+}
+
+// Not of the command for sense data, which stands in no row.
+bool BulkOnlyTransport::has_next(const Task& task) const {
+    return &task == &task_ && batch_.good + 1 < row_.size();
 }
 
 bool BulkOnlyTransport::row_ended() {

@@ -64,6 +64,7 @@ class BulkOnlyTransport : public ScsiTransport {
 
     void begin_next();
     void end_next();
+    [[nodiscard]] bool has_next(const Task& task) const;
     [[nodiscard]] Task begin_command(std::uint8_t unit, const ScsiCommand& command);
     // Goes on as far as that needs no waiting. True: end_command() need not wait either, or has something to mend.
     [[nodiscard]] bool go_on(Task& task);
@@ -102,6 +103,9 @@ class BulkOnlyTransport : public ScsiTransport {
     bool row_over_ = true;
     ScsiBatch batch_;
     Task task_;
+    // Data that have come for the last command, and are copied when the next one is under way.
+    std::span<const std::byte> came_;
+    std::span<std::byte> to_;
     std::size_t sense_length_ = 18;       // what is asked for: more than that only of a device that has had more
     bool residue_means_nothing_ = false;  // the device has given one where there was none
     bool recovered_just_now_ = false;     // since the last command that came to its end
@@ -109,7 +113,7 @@ class BulkOnlyTransport : public ScsiTransport {
     std::unique_ptr<usb::Transfer> status_;
     std::unique_ptr<usb::Transfer> data_in_;
     std::unique_ptr<usb::Transfer> other_data_in_;  // takes turns with data_in_ when that holds data that stay
-    bool in_place_held_ = false;
+    bool data_in_held_ = false;
     std::unique_ptr<usb::Transfer> data_out_;
 };
 

@@ -10,7 +10,9 @@ namespace plugfs::storage {
 namespace {
 
 constexpr std::chrono::seconds drain_limit{2};
-constexpr std::chrono::seconds data_limit{1};  // for data whose status has come already
+// For data whose status has come already. Without streams what comes later is another command's.
+constexpr std::chrono::milliseconds data_limit{1000};
+constexpr std::chrono::milliseconds shared_pipe_data_limit{20};
 constexpr unsigned stray_limit = 64;
 constexpr std::size_t smallest_buffer = std::size_t{16} << 10U;
 
@@ -169,6 +171,13 @@ Result<ScsiOutcome> UasTransport::finish(Task& task) {
     outcome.status = static_cast<ScsiStatus>(task.status.status);
     outcome.moved = task.moved;
     outcome.sense = std::move(task.status.sense);
+    // The rest may still be in the device, and would come with the next command that has this tag.
+    const std::size_t asked = task.command->length();
+    if (outcome.status == ScsiStatus::good && task.command->all_or_nothing && outcome.moved != asked) {
+        return fail(EIO, "UAS data",
+                    "the device says that all is well, and moved " + std::to_string(outcome.moved) + " of " +
+                        std::to_string(asked) + " bytes");
+    }
     return outcome;
 }
 
@@ -249,7 +258,8 @@ Result<void> UasTransport::end_data(Task& task) {
     if (transfer.in_flight() && !good) {
         transfer.cancel();
     }
-    const auto moved = transfer.wait(Deadline::earlier(task.deadline, Deadline::after(data_limit)));
+    const auto moved = transfer.wait(
+        Deadline::earlier(task.deadline, Deadline::after(has_streams() ? data_limit : shared_pipe_data_limit)));
     if (!moved && moved.error().code == EPIPE) {
         PLUGFS_TRY(device_.clear_halt(in ? pipes_.data_in.address : pipes_.data_out.address, task.deadline));
     } else if (!moved && moved.error().code != ECANCELED && moved.error().code != ETIMEDOUT) {

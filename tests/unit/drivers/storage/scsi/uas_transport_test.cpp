@@ -340,17 +340,28 @@ TEST_CASE("without streams, a status for a tag that is not ours is left behind")
 
 TEST_CASE("data: fewer, none, too many, a halt") {
     each_way([](bool streams) {
+        // The rest of a block is nowhere, or still to come: only a reset makes sure.
         Hosted fewer(streams);
         auto outcome = fewer.read([&](std::uint16_t tag) {
             fewer.data(tag, 1000);
             fewer.target.sense(tag, 0);
         });
+        fewer.check_recovered(outcome, "moved 1000 of 8192 bytes");
+        Hosted none(streams);
+        outcome = none.read([&](std::uint16_t tag) { none.target.sense(tag, 0); });
+        none.check_recovered(outcome, "moved 0 of 8192 bytes");
+
+        // Where it may be any length it is.
+        Hosted shorter(streams);
+        Bytes answer(96);
+        shorter.target.on_command = [&](std::uint16_t tag) {
+            shorter.data(tag, 36);
+            shorter.target.sense(tag, 0);
+        };
+        outcome = shorter.run(inquiry(answer));
         REQUIRE(outcome);
-        CHECK(outcome->moved == 1000);
-        outcome = fewer.read([&](std::uint16_t tag) { fewer.target.sense(tag, 0); });
-        REQUIRE(outcome);
-        CHECK(outcome->moved == 0);
-        CHECK(fewer.target.resets == 0);
+        CHECK(outcome->moved == 36);
+        CHECK(shorter.target.resets == 0);
 
         Hosted more(streams);
         Bytes short_buffer(36);
