@@ -8,6 +8,7 @@
 // Prints a table of what followed, by kind of fault. Exit status 1 if the supervisor has died, a mount was lost, a
 // neighbour has seen anything, or a driver has not come back within its deadline.
 
+#include "accounts.h"
 #include "injector.h"
 #include "reader.h"
 #include "rig.h"
@@ -17,10 +18,12 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 using namespace plugfs;
@@ -36,41 +39,17 @@ constexpr std::chrono::seconds patience{40};
 constexpr std::chrono::milliseconds poll_interval{2};
 constexpr std::chrono::seconds progress_interval{30};
 constexpr std::string_view usage =
-    "usage: faults [--count N] [--seed S] [--victims N] STAGE (as root)\n"
-    "Puts N faults (1000) into the drivers of some players (8, 64 at most) and prints what followed.\n"
+    "usage: faults [--count N] [--seed S] [--victims N] [--only KIND] STAGE (as root)\n"
+    "Puts N faults (1000) into the drivers of some players (8, 64 at most) and prints what followed. KIND is \"heap "
+    "bit\" or\n"
+    "another from the table. What a driver had in its vault that does not come back is kept, and its name printed.\n"
     "Example, half an hour on two cores: build/tests/faults/faults --count 200000 --victims 56 build/stage\n";
-
-// What followed the faults of one kind.
-struct Account {
-    unsigned long injected = 0;
-    unsigned long missed = 0;    // there was no opportunity
-    unsigned long nothing = 0;   // the next read was right, by the same process
-    unsigned long errors = 0;    // a read failed, and then one succeeded
-    unsigned long wrong = 0;     // a read gave wrong bytes: the driver itself is corrupt
-    unsigned long replaced = 0;  // another process serves
-    unsigned long late = 0;      // not back within the deadline
-    unsigned long by_hand = 0;   // it answered, and always wrongly, until somebody wrote to `restart`
-    std::vector<float> back_ms;  // of those with errors, or replaced
-
-    void add(const Account& other) {
-        injected += other.injected;
-        missed += other.missed;
-        nothing += other.nothing;
-        errors += other.errors;
-        wrong += other.wrong;
-        replaced += other.replaced;
-        late += other.late;
-        by_hand += other.by_hand;
-        back_ms.insert(back_ms.end(), other.back_ms.begin(), other.back_ms.end());
-    }
-};
-using Accounts = std::array<Account, fault_count>;
 
 // One player whose driver gets the faults; a thread of its own.
 class Victim {
   public:
-    Victim(const Rig& rig, unsigned player, std::uint64_t seed)
-        : rig_(rig), player_(player), injector_(seed), probe_(rig.file(player), rig.content()) {}
+    Victim(const Rig& rig, unsigned player, std::uint64_t seed, std::optional<Fault> only)
+        : rig_(rig), player_(player), only_(only), injector_(seed), probe_(rig.file(player), rig.content()) {}
 
     void run(std::atomic<long>& left) {
         while (left.fetch_sub(1) > 0 && rig_.supervisor_lives()) {
@@ -82,7 +61,7 @@ class Victim {
   private:
     void one() {
         const pid_t worker = wait_for_worker();
-        const Fault fault = injector_.choose();
+        const Fault fault = only_ ? *only_ : injector_.choose();
         Account& account = accounts_.at(static_cast<std::size_t>(fault));
         const auto begin = Clock::now();
         if (worker <= 0 || !injector_.inject(worker, fault, [this] { probe_.begin(some_offset()); })) {
@@ -98,11 +77,7 @@ class Victim {
             const auto result = probe_.read(some_offset(), until);
             if (!result) {
                 ++account.late;
-                std::fprintf(stderr, "player %u: not back after \"%s\" in process %d: %s\n", player_,
-                             std::string(fault_names.at(static_cast<std::size_t>(fault))).c_str(), worker,
-                             rig_.state(player_).c_str());
-                rig_.restart(player_);
-                return;
+                return report("not back after", fault, worker);
             }
             if (*result == ReadResult::good) {
                 break;
@@ -118,11 +93,7 @@ class Victim {
             }
             if (Clock::now() > until) {
                 ++account.late;
-                std::fprintf(stderr, "player %u: reads fail since \"%s\": %s, %s\n", player_,
-                             std::string(fault_names.at(static_cast<std::size_t>(fault))).c_str(),
-                             rig_.state(player_).c_str(), first_line(rig_.control(player_, "last-error")).c_str());
-                rig_.restart(player_);
-                return;
+                return report("reads fail since", fault, worker);
             }
         }
         const std::chrono::duration<float, std::milli> took = Clock::now() - begin;
@@ -134,6 +105,15 @@ class Victim {
         if (saw_error || replaced) {
             account.back_ms.push_back(took.count());
         }
+    }
+
+    void report(const char* what, Fault fault, pid_t worker) {
+        std::fprintf(stderr, "player %u: %s \"%s\" in process %d: %s; %s; %s\n", player_, what,
+                     std::string(fault_names.at(static_cast<std::size_t>(fault))).c_str(), worker,
+                     rig_.state(player_).c_str(), first_line(rig_.control(player_, "last-error")).c_str(),
+                     probe_.problem().c_str());
+        std::fprintf(stderr, "%s\n", rig_.keep(player_).c_str());
+        rig_.restart(player_);
     }
 
     std::size_t some_offset() { return injector_.below(rig_.content().size()); }
@@ -148,44 +128,25 @@ class Victim {
 
     const Rig& rig_;
     unsigned player_;
+    std::optional<Fault> only_;
     Injector injector_;
     Probe probe_;
     Accounts accounts_;
 };
 
-float percentile(std::vector<float>& times, double part) {
-    if (times.empty()) {
-        return 0;
+volatile std::sig_atomic_t interrupted = 0;
+
+// Until the last fault has been begun with, or somebody has had enough: what has been done by then is in the table.
+void report_progress(std::atomic<long>& left, long count, const Rig& rig) {
+    for (const int number : {SIGINT, SIGTERM}) {
+        (void)std::signal(number, [](int) { interrupted = 1; });
     }
-    const auto at = std::min(times.size() - 1, static_cast<std::size_t>(part * static_cast<double>(times.size())));
-    std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(at), times.end());
-    return times.at(at);
-}
-
-void print_row(std::string_view name, Account& account) {
-    std::printf("%-16s %8lu %7lu %8lu %7lu %7lu %8lu %5lu %9.1f %9.1f %9.1f\n", std::string(name).c_str(),
-                account.injected, account.missed, account.nothing, account.errors, account.wrong, account.replaced,
-                account.late, percentile(account.back_ms, 0.5), percentile(account.back_ms, 0.99),
-                percentile(account.back_ms, 1));
-}
-
-void print_table(Accounts& accounts) {
-    std::printf("%-16s %8s %7s %8s %7s %7s %8s %5s %9s %9s %9s\n", "fault", "injected", "missed", "nothing", "errors",
-                "wrong", "replaced", "late", "p50 ms", "p99 ms", "max ms");
-    Account all;
-    for (std::size_t i = 0; i < fault_count; ++i) {
-        print_row(fault_names.at(i), accounts.at(i));
-        all.add(accounts.at(i));
-    }
-    print_row("all", all);
-}
-
-// Until the last fault has been begun with.
-void report_progress(const std::atomic<long>& left, long count, const Rig& rig) {
     auto next = Clock::now() + progress_interval;
     while (left > 0 && rig.supervisor_lives()) {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        if (Clock::now() >= next) {
+        if (interrupted != 0) {
+            left = 0;
+        } else if (Clock::now() >= next) {
             std::fprintf(stderr, "%ld of %ld faults\n", count - left, count);
             next += progress_interval;
         }
@@ -197,6 +158,7 @@ struct Settings {
     long count = 1000;
     std::uint64_t seed = 1;
     unsigned victims = 8;
+    std::optional<Fault> only;
 };
 
 int run(const Settings& settings) {
@@ -216,7 +178,7 @@ int run(const Settings& settings) {
     std::vector<std::thread> threads;
     const auto begin = Clock::now();
     for (unsigned i = 0; i < settings.victims; ++i) {
-        victims.push_back(std::make_unique<Victim>(rig, i, settings.seed * 1000 + i));
+        victims.push_back(std::make_unique<Victim>(rig, i, settings.seed * 1000 + i, settings.only));
         threads.emplace_back([&left, victim = victims.back().get()] { victim->run(left); });
     }
     report_progress(left, settings.count, rig);
@@ -233,7 +195,9 @@ int run(const Settings& settings) {
     }
     unsigned long late = 0;
     unsigned long by_hand = 0;
+    unsigned long done = 0;
     for (const auto& account : accounts) {
+        done += account.injected + account.missed;
         late += account.late;
         by_hand += account.by_hand;
     }
@@ -250,28 +214,29 @@ int run(const Settings& settings) {
                     one->errors.load(), one->wrong.load(), static_cast<double>(one->slowest_us) / 1000);
     }
     std::printf("%.0f s, %.0f faults a second; the supervisor's memory: %zu KiB before, %zu after\n", took.count(),
-                static_cast<double>(settings.count) / took.count(), memory, rig.supervisor_memory());
+                static_cast<double>(done) / took.count(), memory, rig.supervisor_memory());
     std::printf("%lu drivers lived, answered wrongly for %lld s, and were replaced by hand\n", by_hand,
                 static_cast<long long>(patience.count()));
     std::printf("%d supervisor deaths, %u lost mounts, %lu disturbed neighbours, %lu not back in time\n", lives ? 0 : 1,
                 lost, disturbed, late);
     const bool well = lives && lost == 0 && disturbed == 0 && late == 0;
-    if (!well) {
+    if (interrupted != 0) {
+        std::printf("interrupted after %lu of %ld faults\n", done, settings.count);
+    } else if (!well) {
         std::printf("%s\n", rig.log().c_str());
     }
     std::fflush(stdout);
-    return well ? 0 : 1;
+    return well && interrupted == 0 ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     Settings settings;
-    constexpr option options[] = {{"count", required_argument, nullptr, 'n'},
-                                  {"seed", required_argument, nullptr, 's'},
-                                  {"victims", required_argument, nullptr, 'v'},
-                                  {"help", no_argument, nullptr, 'h'},
-                                  {nullptr, 0, nullptr, 0}};
+    constexpr option options[] = {
+        {"count", required_argument, nullptr, 'n'},   {"seed", required_argument, nullptr, 's'},
+        {"victims", required_argument, nullptr, 'v'}, {"only", required_argument, nullptr, 'o'},
+        {"help", no_argument, nullptr, 'h'},          {nullptr, 0, nullptr, 0}};
     int which = 0;
     while ((which = ::getopt_long(argc, argv, "", options, nullptr)) != -1) {
         if (which == 'n') {
@@ -280,6 +245,13 @@ int main(int argc, char** argv) {
             settings.seed = std::strtoull(optarg, nullptr, 10);
         } else if (which == 'v') {
             settings.victims = static_cast<unsigned>(std::clamp(std::strtol(optarg, nullptr, 10), 1L, 64L));
+        } else if (which == 'o') {
+            const auto* const found = std::ranges::find(fault_names, std::string_view(optarg));
+            if (found == fault_names.end()) {
+                std::fprintf(stderr, "there is no fault \"%s\"\n", optarg);
+                return 2;
+            }
+            settings.only = static_cast<Fault>(found - fault_names.begin());
         } else if (which == 'h') {
             std::fputs(usage.data(), stdout);
             return 0;

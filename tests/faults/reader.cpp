@@ -27,20 +27,27 @@ struct Free {
 }  // namespace
 
 ReadResult read_and_compare(const std::string& path, const std::vector<std::byte>& content, std::size_t offset,
-                            std::size_t length) {
+                            std::size_t length, std::string* why) {
+    const auto because = [why](ReadResult result, const std::string& text) {
+        if (why != nullptr) {
+            *why = text;
+        }
+        return result;
+    };
     const std::unique_ptr<void, Free> buffer(std::aligned_alloc(alignment, length));
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
     if (!file) {
-        return ReadResult::error;
+        return because(ReadResult::error, std::string("open: ") + std::strerror(errno));
     }
     const ssize_t got = ::pread(file.get(), buffer.get(), length, static_cast<off_t>(offset));
     if (got < 0) {
-        return ReadResult::error;
+        return because(ReadResult::error, std::string("read: ") + std::strerror(errno));
     }
     const std::size_t expected = std::min(length, content.size() - offset);
     const bool same =
         static_cast<std::size_t>(got) == expected && std::memcmp(buffer.get(), content.data() + offset, expected) == 0;
-    return same ? ReadResult::good : ReadResult::wrong;
+    return same ? ReadResult::good
+                : because(ReadResult::wrong, "read: " + std::to_string(got) + " bytes at " + std::to_string(offset));
 }
 
 Probe::Probe(std::string path, const std::vector<std::byte>& content)
@@ -64,8 +71,10 @@ void Probe::run() {
         }
         const std::size_t offset = offset_;
         lock.unlock();
-        const auto result = read_and_compare(path_, content_, offset, probe_size);
+        std::string problem;
+        const auto result = read_and_compare(path_, content_, offset, probe_size, &problem);
         lock.lock();
+        problem_ = std::move(problem);
         asked_ = false;
         result_ = result;
         changed_.notify_all();
@@ -91,6 +100,11 @@ std::optional<ReadResult> Probe::read(std::size_t offset, Clock::time_point unti
     return result_;
 }
 
+std::string Probe::problem() {
+    const std::lock_guard lock(mutex_);
+    return problem_;
+}
+
 Neighbour::Neighbour(std::string path, const std::vector<std::byte>& content)
     : path_(std::move(path)), content_(content), thread_([this] { run(); }) {}
 
@@ -103,7 +117,7 @@ void Neighbour::run() {
     std::size_t offset = 0;
     while (!ending_) {
         const auto begin = Clock::now();
-        const auto result = read_and_compare(path_, content_, offset, piece);
+        const auto result = read_and_compare(path_, content_, offset, piece, nullptr);
         const long took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin).count();
         slowest_us = std::max<long>(slowest_us, took);
         ++reads;

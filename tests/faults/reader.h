@@ -16,9 +16,9 @@ namespace plugfs::faults {
 
 enum class ReadResult { good, error, wrong };
 
-// Opens, reads `length` bytes at `offset`, compares.
+// Opens, reads `length` bytes at `offset`, compares. `why`, if it is not good, says what went wrong; may be null.
 [[nodiscard]] ReadResult read_and_compare(const std::string& path, const std::vector<std::byte>& content,
-                                          std::size_t offset, std::size_t length);
+                                          std::size_t offset, std::size_t length, std::string* why);
 
 // Reads once when it is asked to.
 class Probe {
@@ -34,6 +34,8 @@ class Probe {
     void begin(std::size_t offset);
     // Nothing: the read has not returned by `until`; it goes on, and the next call waits for it.
     std::optional<ReadResult> read(std::size_t offset, std::chrono::steady_clock::time_point until);
+    // What went wrong last.
+    [[nodiscard]] std::string problem();
 
   private:
     void run();
@@ -46,6 +48,7 @@ class Probe {
     bool ending_ = false;
     std::size_t offset_ = 0;
     std::optional<ReadResult> result_;
+    std::string problem_;
     std::thread thread_;
 };
 

@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include "common/unique_fd.h"
+#include "common/worker_contract.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -31,6 +32,7 @@ pid_t start_program(std::vector<std::string> arguments, const std::string& log) 
     list.push_back(nullptr);
     const pid_t pid = ::fork();
     if (pid == 0) {
+        (void)::setpgid(0, 0);  // an interrupt at the terminal is for us: we end them in order
         const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
         (void)::dup2(output, STDOUT_FILENO);
         (void)::dup2(output, STDERR_FILENO);
@@ -138,6 +140,20 @@ pid_t Rig::worker(unsigned player) const {
 void Rig::restart(unsigned player) const {
     const UniqueFd file(::open(control(player, "restart").c_str(), O_WRONLY | O_CLOEXEC));
     (void)!::write(file.get(), "1\n", 2);
+}
+
+std::string Rig::keep(unsigned player) const {
+    std::string path = fs::temp_directory_path() / ("plugfs-late-" + std::to_string(player) + "-XXXXXX");
+    const UniqueFd file(::mkstemp(path.data()));
+    const UniqueFd vault(
+        ::open(("/proc/" + std::to_string(worker(player)) + "/fd/" + std::to_string(worker::vault_fd)).c_str(),
+               O_RDONLY | O_CLOEXEC));
+    std::vector<char> buffer(std::size_t{1} << 20U);
+    ssize_t length = 0;
+    while (file && vault && (length = ::read(vault.get(), buffer.data(), buffer.size())) > 0) {
+        (void)!::write(file.get(), buffer.data(), static_cast<std::size_t>(length));
+    }
+    return path;
 }
 
 bool Rig::mounted(unsigned player) const {

@@ -29,6 +29,8 @@ class Rig {
     [[nodiscard]] std::string state(unsigned player) const;
     [[nodiscard]] pid_t worker(unsigned player) const;
     void restart(unsigned player) const;
+    // Copies the vault of its driver, for a person. The copy's path.
+    [[nodiscard]] std::string keep(unsigned player) const;
     [[nodiscard]] bool mounted(unsigned player) const;
 
     [[nodiscard]] const std::vector<std::byte>& content() const { return content_; }
