@@ -23,10 +23,10 @@ constexpr int heartbeat_ms = 250;
 constexpr std::size_t note_limit = 500;
 constexpr std::chrono::milliseconds closing_interval{500};
 
-Result<std::unique_ptr<usb::Backend>> open_device(const std::string& transport) {
+Result<std::unique_ptr<usb::Backend>> open_device(const std::string& transport, std::size_t mapped_limit) {
     UniqueFd device(worker::device_fd);
     if (transport == "usbfs") {
-        return usb::open_libusb(std::move(device));
+        return usb::open_libusb(std::move(device), mapped_limit);
     }
     if (transport == "usbredir") {
         return usb::open_usbredir(std::move(device), Deadline::after(usbredir_deadline));
@@ -90,7 +90,11 @@ Result<void> DriverProcess::set_up(const json& start, const DriverFactory& creat
                                              vault_->header().device_heartbeat, vault_->header().device_busy);
     vault_->header().driver_started = 0;
     const bool lasting = ::fcntl(worker::lasting_fd, F_GETFD) >= 0;
-    device_->start([transport = start.value("transport", "")] { return open_device(transport); }, create,
+    const auto open = [transport = start.value("transport", ""),
+                       mapped_limit = start.value("mapped_limit", usb::usual_mapped_limit)] {
+        return open_device(transport, mapped_limit);
+    };
+    device_->start(open, create,
                    {start.value("quirks", NamedNumbers()), start.value("options", NamedNumbers()),
                     player_from_json(start.value("player", json())), lasting ? worker::lasting_fd : -1,
                     start.value("alternatives", std::vector<std::string>())},
