@@ -104,7 +104,9 @@ Result<void> DriverProcess::set_up(const json& start, const DriverFactory& creat
                        vault_->header().driver_started = 1;
                        return check_layers();
                    });
-    return session_->begin(start.value("one_by_one", false), start.value("ask_again", false));
+    PLUGFS_TRY(session_->begin(start.value("one_by_one", false), start.value("ask_again", false)));
+    filesystem_->have_attributes_forgotten();
+    return {};
 }
 
 void DriverProcess::close_device() {

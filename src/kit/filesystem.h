@@ -58,6 +58,9 @@ class Filesystem : public DeviceEvents {
 
     [[nodiscard]] static const fuse_lowlevel_ops& operations();
     void connect(Session& session, Notifier& notifier);
+    // After a takeover, when the session has begun: a predecessor may have told the kernel nonsense before it broke,
+    // and the kernel keeps attributes for an hour.
+    void have_attributes_forgotten();
 
     // Before the first request: the kernel's references are noted in `log` from now on, changes of names in
     // `operations`; what a predecessor noted is restored. `header`, the vault's, has whether the device can be

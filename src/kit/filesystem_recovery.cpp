@@ -9,6 +9,11 @@
 
 namespace plugfs::kit {
 
+namespace {
+// Room in the notifier's queue is left for what changes meanwhile.
+constexpr std::size_t forget_limit = 32768;
+}  // namespace
+
 Result<void> Filesystem::restore(NodeLog& log, OperationLog& operations, VaultHeader& header) {
     PLUGFS_ASSIGN(auto notes, log.read());
     PLUGFS_ASSIGN(auto unfinished, operations.left());
@@ -49,6 +54,19 @@ void Filesystem::connect(Session& session, Notifier& notifier) {
     });
     if (!unfinished_.empty()) {
         look_for_unfinished();
+    }
+}
+
+void Filesystem::have_attributes_forgotten() {
+    std::size_t left = forget_limit;
+    tree_.each_note([&](const NodeNote& note) {
+        if (left > 0) {
+            --left;
+            notifier_->inode_changed(note.inode, false);
+        }
+    });
+    if (left < forget_limit) {
+        notifier_->inode_changed(root_inode, false);
     }
 }
 

@@ -43,7 +43,8 @@ void RequestSlots::adopt(std::size_t index) {
     const auto [bytes, large] = slot(index);
     const std::uint32_t length = length_word(bytes).load(std::memory_order_acquire);
     const auto header = header_of(bytes);
-    const bool valid = length >= sizeof(fuse_in_header) && length <= bytes.size();
+    const bool valid = length >= sizeof(fuse_in_header) && length <= bytes.size() &&
+                       (header.unique != 0 || !wants_reply(header.opcode));
     if (valid && wants_reply(header.opcode) && by_unique_.try_emplace(header.unique, index).second) {
         return;
     }

@@ -43,7 +43,8 @@ ManagedDevice::ManagedDevice(DeviceServices& services, Description description, 
       description_(std::move(description)),
       events_(std::move(events)),
       life_(services.loop, services.recovery.hang_time),
-      lost_requests_(services.loop, services.connections, lost_request_factor * services.recovery.hang_time) {}
+      lost_requests_(services.loop, services.connections, lost_request_factor * services.recovery.hang_time),
+      root_watch_(services.loop) {}
 
 ManagedDevice::~ManagedDevice() {
     services_.loop.cancel(timer_);
@@ -143,6 +144,7 @@ void ManagedDevice::unmount_folder(int error) {
         }
     }
     lost_requests_.end();
+    root_watch_.end();
     life_.end();
     requests_.reset();
     fuse_.reset();
@@ -155,6 +157,7 @@ void ManagedDevice::unmount_folder(int error) {
 void ManagedDevice::on_ended(const std::string& how) {
     life_.end();
     lost_requests_.end();
+    root_watch_.end();
     worker_.reset();
     note_.clear();
     if (state_ == State::stopping) {

@@ -34,6 +34,7 @@
 #include "supervisor/pending_requests.h"
 #include "supervisor/recovery_options.h"
 #include "supervisor/request_watch.h"
+#include "supervisor/root_watch.h"
 #include "supervisor/worker.h"
 
 #include <plugfs/player.h>
@@ -167,6 +168,8 @@ class ManagedDevice {
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
     void on_hang();
+    void on_lost_request(RequestWatch::Lost lost);
+    void mount_anew(const std::string& why);
     void on_lingering(std::chrono::milliseconds since_kill);
     void watch_worker();
     void replace_damaged(const std::string& why);
@@ -193,8 +196,10 @@ class ManagedDevice {
     EventLoop::Timer timer_ = 0;
     LifeWatch life_;
     RequestWatch lost_requests_;
-    unsigned connection_ = 0;  // of the mount, in fusectl
-    bool ask_again_ = false;   // the next worker is to have the kernel give its requests out again
+    RootWatch root_watch_;
+    unsigned connection_ = 0;     // of the mount, in fusectl
+    bool ask_again_ = false;      // the next worker is to have the kernel give its requests out again
+    unsigned lost_in_a_row_ = 0;  // requests, by one worker after the other
     std::deque<Deadline::Clock::time_point> damaged_;  // workers that were replaced without a crash, of late
     Deadline::Clock::time_point launched_;             // the worker
     bool said_failed_ = false;                         // the worker could not start, and said why

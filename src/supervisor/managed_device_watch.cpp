@@ -16,20 +16,43 @@ namespace {
 // Between a kill and the end that does not come.
 constexpr std::chrono::seconds linger_limit{10};
 constexpr std::chrono::milliseconds stop_grace{3000};
+constexpr std::chrono::milliseconds start_time{1500};  // of a worker, at most, that is said to have lost it at once
+constexpr unsigned lost_in_a_row_limit = 3;
 }  // namespace
 
 void ManagedDevice::watch_worker() {
     life_.begin(vault_->header(), [this] { on_hang(); });
-    lost_requests_.begin({fuse_.get(), &*requests_, &vault_->header(), connection_}, [this](RequestWatch::Lost lost) {
-        // What still stands in a slot is in the journal; for the rest the kernel has to be asked.
-        ask_again_ = lost == RequestWatch::Lost::without_slot;
-        replace_damaged("the driver has lost a request");
-    });
+    lost_requests_.begin({fuse_.get(), &*requests_, &vault_->header(), connection_},
+                         [this](RequestWatch::Lost lost) { on_lost_request(lost); });
+    root_watch_.begin(folder_path_, [this] { mount_anew("the driver has said that its root folder is none"); });
+}
+
+// What still stands in a slot is in the journal, and the successor plays it; for the rest the kernel has to be asked.
+// When the successor loses one, too, the journal is damaged, and the kernel is asked for all; if that does not help,
+// either, the mount is given up.
+void ManagedDevice::on_lost_request(RequestWatch::Lost lost) {
+    const bool from_the_start = Deadline::Clock::now() - launched_ < lost_requests_.limit() + start_time;
+    lost_in_a_row_ = from_the_start ? lost_in_a_row_ + 1 : 1;
+    if (lost_in_a_row_ > lost_in_a_row_limit) {
+        lost_in_a_row_ = 0;
+        mount_anew("one driver after the other has lost a request");
+        return;
+    }
+    ask_again_ = lost == RequestWatch::Lost::without_slot || lost_in_a_row_ > 1;
+    replace_damaged("the driver has lost a request");
 }
 
 void ManagedDevice::on_hang() {
     killed_because_ = "the driver hung, and was killed";
     log::error(description_.name + ": " + killed_because_);
+    worker_->kill();
+}
+
+// No successor can help in this mount.
+void ManagedDevice::mount_anew(const std::string& why) {
+    killed_because_ = why + ": mounted anew";
+    log::error(description_.name + ": " + killed_because_);
+    mount_anew_ = true;
     worker_->kill();
 }
 

@@ -101,8 +101,8 @@ std::vector<PendingRequests::Request> PendingRequests::list() const {
         const auto bytes = slot(index);
         fuse_in_header header{};
         std::memcpy(&header, bytes.data(), sizeof header);
-        if (header.len >= sizeof header && header.len <= bytes.size() && header.opcode != FUSE_FORGET &&
-            header.opcode != FUSE_BATCH_FORGET && header.opcode != FUSE_INTERRUPT) {
+        if (header.len >= sizeof header && header.len <= bytes.size() && header.unique != 0 &&
+            header.opcode != FUSE_FORGET && header.opcode != FUSE_BATCH_FORGET && header.opcode != FUSE_INTERRUPT) {
             requests.push_back({header.unique, header.nodeid, header.opcode, index});
         }
     }

@@ -39,6 +39,7 @@ class RequestWatch {
     // The worker serves. `lost` is called once, from the loop.
     void begin(const Watched& watched, std::function<void(Lost)> lost);
     void end();
+    [[nodiscard]] std::chrono::milliseconds limit() const { return limit_; }
 
   private:
     using Time = Deadline::Clock::time_point;

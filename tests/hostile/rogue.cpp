@@ -5,6 +5,7 @@
 //   link       a symbolic link to /etc/shadow           up           a symbolic link to ../../../..
 //   huge       size 2^63 - 1                            negative     size 2^64 - 1
 //   text       an ordinary file, so that one can see that it serves
+//   no-root    there is none; who asks for it has the root become a file
 //
 // In listings there are names besides that no file has: "..", "a/b", and one without an end. After each reply comes a
 // second one, of which nobody has asked, and a notification about an inode that there is not.
@@ -127,6 +128,9 @@ class Rogue {
             case FUSE_GETATTR: {
                 fuse_attr_out out{};
                 out.attr = attributes_of(request_.nodeid);
+                if (request_.nodeid == FUSE_ROOT_ID && denies_root_) {
+                    out.attr.mode = S_IFREG | 0644;
+                }
                 return reply(&out, sizeof out);
             }
             case FUSE_OPEN:
@@ -159,6 +163,7 @@ class Rogue {
         const auto found = std::find_if(files.begin(), files.end(),
                                         [&](const File& file) { return std::strcmp(file.name, name) == 0; });
         if (found == files.end()) {
+            denies_root_ = denies_root_ || std::strcmp(name, "no-root") == 0;
             return reply(nullptr, 0, ENOENT);
         }
         fuse_entry_out out{};
@@ -197,6 +202,7 @@ class Rogue {
 
     std::vector<char> buffer_ = std::vector<char>(large_slot_size);
     fuse_in_header request_{};
+    bool denies_root_ = false;
 };
 
 }  // namespace

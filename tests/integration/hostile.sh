@@ -156,6 +156,10 @@ check "a link out of the tree: it is not followed" sh -c "! ls '$root/up/' 2>'$w
 check "a size of 2^63 - 1: reading at its end" timeout 10 sh -c "dd if='$root/huge' bs=1 skip=9223372036854775806 count=1 of=/dev/null 2>'$work/err'; true"
 check "a size of 2^64 - 1: an error" timeout 10 sh -c "! stat '$root/negative' >/dev/null 2>'$work/err'"
 check "names that are none are not listed" sh -c "! ls -a '$root' 2>/dev/null | grep -q /"
+# The kernel refuses everything in a mount whose root has become a file.
+check "the root becomes a file: an error" timeout 10 sh -c "! ls '$root/no-root' 2>/dev/null && ! stat '$root' 2>'$work/err' && grep -q 'Input/output error' '$work/err'"
+check "it is mounted anew" wait_for 20 sh -c "test \"\$(cat '$root/text')\" = '#!/bin/id'"
+check "last-error says why" grep -q 'its root folder is none' "$mnt/.control/$hostile/last-error"
 check "the supervisor is well" running Good
 stop_daemon
 check "and ends in good order" test "$daemon_status" = 0
