@@ -5,6 +5,7 @@
 //   link       a symbolic link to /etc/shadow           up           a symbolic link to ../../../..
 //   huge       size 2^63 - 1                            negative     size 2^64 - 1
 //   text       an ordinary file, so that one can see that it serves
+//   lost       who reads it gets no answer
 //   no-root    there is none; who asks for it has the root become a file
 //
 // In listings there are names besides that no file has: "..", "a/b", and one without an end. After each reply comes a
@@ -39,7 +40,7 @@ struct File {
     std::uint32_t device;
     const char* target;
 };
-constexpr std::array<File, 8> files = {{
+constexpr std::array<File, 9> files = {{
     {"setuid", S_IFREG | 06777, 9, 0, ""},
     {"node", S_IFCHR | 0666, 0, (1U << 8U) | 5U, ""},  // /dev/zero
     {"disk", S_IFBLK | 0666, 0, 8U << 8U, ""},
@@ -48,6 +49,7 @@ constexpr std::array<File, 8> files = {{
     {"huge", S_IFREG | 0644, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()), 0, ""},
     {"negative", S_IFREG | 0644, std::numeric_limits<std::uint64_t>::max(), 0, ""},
     {"text", S_IFREG | 0644, 9, 0, ""},
+    {"lost", S_IFREG | 0644, 9, 0, ""},
 }};
 constexpr char content[] = "#!/bin/id";
 constexpr std::uint64_t first_inode = 2;
@@ -66,6 +68,10 @@ fuse_attr attributes_of(std::uint64_t inode) {
     attributes.size = file.size;
     attributes.rdev = file.device;
     return attributes;
+}
+
+const File& file_of(std::uint64_t inode) {
+    return files.at((inode - first_inode) % files.size());
 }
 
 class Rogue {
@@ -139,9 +145,12 @@ class Rogue {
                 return reply(&out, sizeof out);
             }
             case FUSE_READ:
-                return reply(content, sizeof content - 1);
+                if (std::strcmp(file_of(request_.nodeid).name, "lost") != 0) {
+                    reply(content, sizeof content - 1);
+                }
+                return;
             case FUSE_READLINK: {
-                const char* target = files.at((request_.nodeid - first_inode) % files.size()).target;
+                const char* target = file_of(request_.nodeid).target;
                 return reply(target, std::strlen(target));
             }
             case FUSE_READDIR:

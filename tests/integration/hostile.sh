@@ -164,6 +164,21 @@ check "the supervisor is well" running Good
 stop_daemon
 check "and ends in good order" test "$daemon_status" = 0
 exec {keep}>&-
+
+# One driver after the other loses the same request.
+serve lost crash_limit=0,hang_time=0.5
+runs rogue
+root=$mnt/$hostile
+begin=$(date +%s%N)
+timeout 100 head -c 1 "$root/lost" 2>"$work/err"
+status=$?
+took=$((($(date +%s%N) - begin) / 1000000))
+check "who waits for a request that every driver loses gets an error ($took ms)" sh -c "test $status = 1 && test -s '$work/err'"
+check "the mount is made anew, and last-error says why" grep -q 'one driver after the other has lost a request' "$mnt/.control/$hostile/last-error"
+check "and it serves" wait_for 20 sh -c "test \"\$(cat '$root/text')\" = '#!/bin/id'"
+stop_daemon
+exec {keep}>&-
+
 serve refused crash_limit=2/60,require_sandbox
 check "with require_sandbox it does not run" wait_for 20 state_is "$hostile" quarantined
 check "and state says why" grep -q 'lacks.*seccomp' "$mnt/.control/$hostile/state"
