@@ -280,19 +280,16 @@ TEST_CASE("a read of several commands, one of which goes wrong") {
     for (const char* fault : {"stall-command", "stall-data-in", "stall-status", "stall-status-twice", "empty-status",
                               "short-status", "wrong-tag", "phase-error", "short-data", "status-for-data"}) {
         CAPTURE(std::string(fault));
-        for (const char* every : {"=9", "=11", "=13"}) {
-            CAPTURE(std::string(every));
-            each_way_to_rest(
-                [&](StickFixture& it) {
-                    it.open();
-                    it.fault(std::string(fault) + every);
-                    for (int i = 0; i < 2; ++i) {
-                        const auto done = it.read_all(9000);
-                        CHECK_MESSAGE(done.ok(), done.error().text());
-                    }
-                },
-                9000);
-        }
+        each_way_to_rest(
+            [&](StickFixture& it) {
+                it.open();
+                it.fault(std::string(fault) + "=9");
+                for (int i = 0; i < 2; ++i) {
+                    const auto done = it.read_all(9000);
+                    CHECK_MESSAGE(done.ok(), done.error().text());
+                }
+            },
+            9000);
     }
 }
 
