@@ -168,6 +168,7 @@ class ManagedDevice {
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
     void on_hang();
+    void watch_requests();
     void on_lost_request(RequestWatch::Lost lost);
     void mount_anew(const std::string& why);
     void on_lingering(std::chrono::milliseconds since_kill);

@@ -22,15 +22,23 @@ constexpr unsigned lost_in_a_row_limit = 3;
 
 void ManagedDevice::watch_worker() {
     life_.begin(vault_->header(), [this] { on_hang(); });
+    watch_requests();
+    root_watch_.begin(folder_path_, [this] { mount_anew("the driver has said that its root folder is none"); });
+}
+
+void ManagedDevice::watch_requests() {
     lost_requests_.begin({fuse_.get(), &*requests_, &vault_->header(), connection_},
                          [this](RequestWatch::Lost lost) { on_lost_request(lost); });
-    root_watch_.begin(folder_path_, [this] { mount_anew("the driver has said that its root folder is none"); });
 }
 
 // What still stands in a slot is in the journal, and the successor plays it; for the rest the kernel has to be asked.
 // When the successor loses one, too, the journal is damaged, and the kernel is asked for all; if that does not help,
 // either, the mount is given up.
 void ManagedDevice::on_lost_request(RequestWatch::Lost lost) {
+    if (state_ != State::running) {
+        watch_requests();  // its driver is still on its way to them, perhaps
+        return;
+    }
     const bool from_the_start = Deadline::Clock::now() - launched_ < lost_requests_.limit() + start_time;
     lost_in_a_row_ = from_the_start ? lost_in_a_row_ + 1 : 1;
     if (lost_in_a_row_ > lost_in_a_row_limit) {
