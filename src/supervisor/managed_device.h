@@ -198,26 +198,26 @@ class ManagedDevice {
     LifeWatch life_;
     RequestWatch lost_requests_;
     RootWatch root_watch_;
-    unsigned connection_ = 0;     // of the mount, in fusectl
-    bool ask_again_ = false;      // the next worker is to have the kernel give its requests out again
-    unsigned lost_in_a_row_ = 0;  // requests, by one worker after the other
+    unsigned connection_ = 0;   // of the mount, in fusectl
+    bool ask_again_ = false;    // the next worker is to have the kernel give its requests out again
+    bool said_failed_ = false;  // the worker could not start, and said why
+    bool in_use_ = false;       // because another program has the device
     std::deque<Deadline::Clock::time_point> damaged_;  // workers that were replaced without a crash, of late
     Deadline::Clock::time_point launched_;             // the worker
-    bool said_failed_ = false;                         // the worker could not start, and said why
-    bool in_use_ = false;                              // because another program has the device
     unsigned failed_starts_ = 0;                       // in a row
+    unsigned lost_in_a_row_ = 0;                       // requests, by one worker after the other
     bool take_ = false;                                // the next worker's device is taken from who has it
     bool one_by_one_ = false;                          // the next worker is to try what is pending one by one
-    bool mount_anew_ = false;                          // the worker has said that it cannot take this mount over
+    bool mount_anew_ = false;                          // this mount cannot be gone on with
     bool replacing_ = false;                           // the worker's end was asked for by restart()
     bool ejected_ = false;                             // the worker has said so, and is to end
     unsigned eject_tries_ = 0;                         // workers that have been asked to eject it; 0: not wanted
-    std::set<unsigned> taken_;                         // interfaces, from the kernel's drivers
-    std::string note_;                                 // of the worker, or about it
     unsigned early_ends_ = 0;                          // successors that ended before their driver had started
+    unsigned restarts_ = 0;
+    std::set<unsigned> taken_;  // interfaces, from the kernel's drivers
+    std::string note_;          // of the worker, or about it
     std::string killed_because_;
     std::deque<Deadline::Clock::time_point> ends_;  // of late
-    unsigned restarts_ = 0;
     std::string driver_version_;
     std::string last_error_;
     std::string last_crash_;

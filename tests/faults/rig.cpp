@@ -26,6 +26,7 @@ constexpr std::chrono::seconds start_limit{60};
 
 pid_t start_program(std::vector<std::string> arguments, const std::string& log) {
     std::vector<char*> list;
+    list.reserve(arguments.size() + 1);
     for (auto& argument : arguments) {
         list.push_back(argument.data());
     }
