@@ -147,9 +147,7 @@ void Worker::kill() {
 }
 
 void Worker::watch_lingering() {
-    loop_.cancel(linger_timer_);
     linger_timer_ = loop_.after(linger_interval, [this] {
-        linger_timer_ = 0;
         watch_lingering();
         if (events_.lingers) {
             events_.lingers(std::chrono::ceil<std::chrono::milliseconds>(Deadline::Clock::now() - *killed_at_));

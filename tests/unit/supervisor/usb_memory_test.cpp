@@ -45,40 +45,29 @@ class Sysfs {
 }  // namespace
 
 TEST_CASE("the limit of the memory for USB transfers is raised, and never lowered") {
+    struct Case {
+        const char* what;
+        const char* before;
+        std::size_t memory;
+        std::optional<unsigned> limit;
+        const char* after;
+    };
+    constexpr Case cases[] = {
+        {"the usual one", "16\n", large, 256U, "256"},
+        {"on a small machine", "16\n", 512 * mib, 64U, "64"},
+        {"where that is more than an eighth of the memory", "16\n", 64 * mib, 16U, "16"},
+        {"higher already", "1000\n", large, 1000U, "1000"},
+        {"none", "0\n", large, 0U, "0"},
+        {"no number", "many\n", large, std::nullopt, "many"},
+    };
     const Sysfs sysfs;
-    SUBCASE("the usual one") {
-        sysfs.set("16\n");
-        CHECK(raise_usb_memory_limit(sysfs.root, large) == 256U);
-        CHECK(sysfs.get() == "256");
+    for (const auto& [what, before, memory, limit, after] : cases) {
+        CAPTURE(std::string(what));
+        sysfs.set(before);
+        CHECK(raise_usb_memory_limit(sysfs.root, memory) == limit);
+        CHECK(sysfs.get() == after);
     }
-    SUBCASE("on a small machine") {
-        sysfs.set("16\n");
-        CHECK(raise_usb_memory_limit(sysfs.root, 512 * mib) == 64U);
-        CHECK(sysfs.get() == "64");
-    }
-    SUBCASE("where that is more than an eighth of the memory") {
-        sysfs.set("16\n");
-        CHECK(raise_usb_memory_limit(sysfs.root, 64 * mib) == 16U);
-        CHECK(sysfs.get() == "16");
-    }
-    SUBCASE("higher already") {
-        sysfs.set("1000\n");
-        CHECK(raise_usb_memory_limit(sysfs.root, large) == 1000U);
-        CHECK(sysfs.get() == "1000");
-    }
-    SUBCASE("none") {
-        sysfs.set("0\n");
-        CHECK(raise_usb_memory_limit(sysfs.root, large) == 0U);
-        CHECK(sysfs.get() == "0");
-    }
-    SUBCASE("no number") {
-        sysfs.set("many\n");
-        CHECK(raise_usb_memory_limit(sysfs.root, large) == std::nullopt);
-        CHECK(sysfs.get() == "many");
-    }
-    SUBCASE("a kernel without USB") {
-        CHECK(raise_usb_memory_limit(sysfs.root / "none", large) == std::nullopt);
-    }
+    CHECK(raise_usb_memory_limit(sysfs.root / "none", large) == std::nullopt);  // a kernel without USB
 }
 
 TEST_CASE("a driver's share leaves room for others") {
