@@ -61,11 +61,11 @@ TEST_CASE("the limit of the memory for USB transfers is raised, and never lowere
         {"no number", "many\n", large, std::nullopt, "many"},
     };
     const Sysfs sysfs;
-    for (const auto& [what, before, memory, limit, after] : cases) {
-        CAPTURE(std::string(what));
-        sysfs.set(before);
-        CHECK(raise_usb_memory_limit(sysfs.root, memory) == limit);
-        CHECK(sysfs.get() == after);
+    for (const Case& each : cases) {
+        INFO(each.what);
+        sysfs.set(each.before);
+        CHECK(raise_usb_memory_limit(sysfs.root, each.memory) == each.limit);
+        CHECK(sysfs.get() == each.after);
     }
     CHECK(raise_usb_memory_limit(sysfs.root / "none", large) == std::nullopt);  // a kernel without USB
 }
