@@ -7,7 +7,7 @@
 #include "common/channel.h"
 #include "common/vault.h"
 #include "kit/device_thread.h"
-#include "kit/filesystem.h"
+#include "kit/filesystem/filesystem.h"
 #include "kit/freed_memory.h"
 #include "kit/lockdown.h"
 #include "kit/spool_file.h"

@@ -91,8 +91,11 @@ struct Node {
     std::optional<std::int64_t> modified;
     std::uint64_t lookups = 0;  // references that the kernel holds; see Tree::reference()
     bool noted = false;         // the observer knows it
+    bool settable = false;      // a control that can be set
     // Written to by us, so that its size and time may differ from what is known, and it is the same file nevertheless.
     bool written = false;
+    // Its size is known only when it has been found on the device: a predecessor was writing to it.
+    [[nodiscard]] bool size_unknown() const { return written && !bound; }
     std::uint64_t target = 0;          // inode of the entry that a link or an attribute belongs to; 0: not known yet
     std::vector<std::uint64_t> links;  // the links to this entry, by their own numbers
     std::uint64_t seen_in = 0;         // the listing of its parent that saw it last
