@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds stop_grace{3000};
 // Ends remembered; a limit beyond it is not allowed.
 constexpr std::size_t end_limit = 100;
 constexpr unsigned early_end_limit = 10;
-// A request that nobody works on for so many hang times is lost.
+// A request that nobody works on for so many hang times is lost, as is the word of a driver that it has started.
 constexpr int lost_request_factor = 5;
 constexpr std::array<std::chrono::milliseconds, 5> restart_delays = {
     {std::chrono::milliseconds(0), std::chrono::milliseconds(200), std::chrono::milliseconds(1000),
@@ -43,6 +43,7 @@ ManagedDevice::ManagedDevice(DeviceServices& services, Description description, 
       description_(std::move(description)),
       events_(std::move(events)),
       life_(services.loop, services.recovery.hang_time),
+      start_watch_(services.loop, {.word = lost_request_factor * services.recovery.hang_time}),
       lost_requests_(services.loop, services.connections, lost_request_factor * services.recovery.hang_time),
       root_watch_(services.loop) {}
 
@@ -143,9 +144,7 @@ void ManagedDevice::unmount_folder(int error) {
             log::warning(done.error().text());
         }
     }
-    lost_requests_.end();
-    root_watch_.end();
-    life_.end();
+    end_watches();
     requests_.reset();
     fuse_.reset();
     vault_.reset();
@@ -155,9 +154,7 @@ void ManagedDevice::unmount_folder(int error) {
 }
 
 void ManagedDevice::on_ended(const std::string& how) {
-    life_.end();
-    lost_requests_.end();
-    root_watch_.end();
+    end_watches();
     worker_.reset();
     note_.clear();
     if (state_ == State::stopping) {

@@ -35,6 +35,7 @@
 #include "supervisor/recovery_options.h"
 #include "supervisor/request_watch.h"
 #include "supervisor/root_watch.h"
+#include "supervisor/start_watch.h"
 #include "supervisor/worker.h"
 
 #include <plugfs/player.h>
@@ -167,7 +168,8 @@ class ManagedDevice {
     std::chrono::milliseconds next_delay();
     void quarantine(const std::string& why);
     [[nodiscard]] bool too_many_ends();
-    void on_hang();
+    void on_hang(const std::string& how);
+    void end_watches();
     void watch_requests();
     void on_lost_request(RequestWatch::Lost lost);
     void mount_anew(const std::string& why);
@@ -196,6 +198,7 @@ class ManagedDevice {
     std::optional<PendingRequests> requests_;
     EventLoop::Timer timer_ = 0;
     LifeWatch life_;
+    StartWatch start_watch_;
     RequestWatch lost_requests_;
     RootWatch root_watch_;
     unsigned connection_ = 0;   // of the mount, in fusectl

@@ -21,9 +21,17 @@ constexpr unsigned lost_in_a_row_limit = 3;
 }  // namespace
 
 void ManagedDevice::watch_worker() {
-    life_.begin(vault_->header(), [this] { on_hang(); });
+    life_.begin(vault_->header(), [this] { on_hang("hung"); });
+    start_watch_.begin(vault_->header(), [this](const std::string& what) { on_hang(what); });
     watch_requests();
     root_watch_.begin(folder_path_, [this] { mount_anew("the driver has said that its root folder is none"); });
+}
+
+void ManagedDevice::end_watches() {
+    life_.end();
+    start_watch_.end();
+    lost_requests_.end();
+    root_watch_.end();
 }
 
 void ManagedDevice::watch_requests() {
@@ -36,7 +44,7 @@ void ManagedDevice::watch_requests() {
 // either, the mount is given up.
 void ManagedDevice::on_lost_request(RequestWatch::Lost lost) {
     if (state_ != State::running) {
-        watch_requests();  // its driver is still on its way to them, perhaps
+        watch_requests();  // its driver is still on its way to them; if it stays there, StartWatch sees it
         return;
     }
     const bool from_the_start = Deadline::Clock::now() - launched_ < lost_requests_.limit() + start_time;
@@ -50,8 +58,8 @@ void ManagedDevice::on_lost_request(RequestWatch::Lost lost) {
     replace_damaged("the driver has lost a request");
 }
 
-void ManagedDevice::on_hang() {
-    killed_because_ = "the driver hung, and was killed";
+void ManagedDevice::on_hang(const std::string& how) {
+    killed_because_ = "the driver " + how + ", and was killed";
     log::error(description_.name + ": " + killed_because_);
     worker_->kill();
 }

@@ -157,6 +157,7 @@ void ManagedDevice::launch_worker(UniqueFd device) {
     };
     events.ended = [this](const std::string& how) { on_ended(how); };
     events.lingers = [this](std::chrono::milliseconds since_kill) { on_lingering(since_kill); };
+    vault_->header().driver_started = 0;
     auto worker = Worker::create(services_.loop, plan, std::move(events));
     if (worker) {
         worker_ = std::move(*worker);
@@ -215,6 +216,7 @@ void ManagedDevice::on_ready(const json& message) {
     driver_version_ = text_of(message, "version");
     failed_starts_ = early_ends_ = 0;
     take_ = false;
+    start_watch_.end();
     note_sandbox(message);
     const bool recovered = state_ == State::recovering;
     set_state(State::running);

@@ -7,6 +7,7 @@
 //   text       an ordinary file, so that one can see that it serves
 //   lost       who reads it gets no answer
 //   no-root    there is none; who asks for it has the root become a file
+//   mute       nor this one; it ends, and its successor starts, lives, and neither serves nor says anything
 //
 // In listings there are names besides that no file has: "..", "a/b", and one without an end. After each reply comes a
 // second one, of which nobody has asked, and a notification about an inode that there is not.
@@ -53,6 +54,7 @@ constexpr std::array<File, 9> files = {{
 }};
 constexpr char content[] = "#!/bin/id";
 constexpr std::uint64_t first_inode = 2;
+constexpr std::uint32_t mute_mark = 7;  // in VaultHeader::writable, which outlives us
 
 fuse_attr attributes_of(std::uint64_t inode) {
     fuse_attr attributes{};
@@ -77,12 +79,17 @@ const File& file_of(std::uint64_t inode) {
 class Rogue {
   public:
     int serve(const VaultMapping& vault, Channel& channel) {
-        answer_init(vault.header());
-        (void)channel.send({{"type", "ready"}, {"driver", "rogue"}, {"version", "1.0"}});
+        header_ = &vault.header();
+        answer_init(*header_);
+        const bool mute = header_->writable.exchange(0) == mute_mark;
+        header_->driver_started = 1;
+        if (!mute) {
+            (void)channel.send({{"type", "ready"}, {"driver", "rogue"}, {"version", "1.0"}});
+        }
         while (true) {
-            pollfd ready{worker::fuse_fd, POLLIN, 0};
-            vault.header().heartbeat.fetch_add(1);
-            vault.header().device_heartbeat.fetch_add(1);
+            pollfd ready{mute ? -1 : worker::fuse_fd, POLLIN, 0};
+            header_->heartbeat.fetch_add(1);
+            header_->device_heartbeat.fetch_add(1);
             if (::poll(&ready, 1, 100) <= 0) {
                 continue;
             }
@@ -173,7 +180,12 @@ class Rogue {
                                         [&](const File& file) { return std::strcmp(file.name, name) == 0; });
         if (found == files.end()) {
             denies_root_ = denies_root_ || std::strcmp(name, "no-root") == 0;
-            return reply(nullptr, 0, ENOENT);
+            reply(nullptr, 0, ENOENT);
+            if (std::strcmp(name, "mute") == 0) {
+                header_->writable = mute_mark;
+                ::_exit(0);
+            }
+            return;
         }
         fuse_entry_out out{};
         out.nodeid = first_inode + static_cast<std::uint64_t>(found - files.begin());
@@ -211,6 +223,7 @@ class Rogue {
 
     std::vector<char> buffer_ = std::vector<char>(large_slot_size);
     fuse_in_header request_{};
+    VaultHeader* header_ = nullptr;
     bool denies_root_ = false;
 };
 

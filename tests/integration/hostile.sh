@@ -169,6 +169,9 @@ exec {keep}>&-
 serve lost crash_limit=0,hang_time=0.5
 runs rogue
 root=$mnt/$hostile
+check "it ends, and its successor does not say that it has started" sh -c "! ls '$root/mute' 2>/dev/null"
+check "who asks for something is served by the one after that" test "$(timeout 30 cat "$root/text")" = '#!/bin/id'
+check "last-error says why" grep -q 'has started and has not said so' "$mnt/.control/$hostile/last-error"
 begin=$(date +%s%N)
 timeout 100 head -c 1 "$root/lost" 2>"$work/err"
 status=$?
