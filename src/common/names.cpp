@@ -1,5 +1,7 @@
 #include "common/names.h"
 
+#include <plugfs/unicode.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -7,35 +9,9 @@ namespace plugfs {
 
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";     // U+FFFD
 constexpr std::string_view division_slash = "\xE2\x88\x95";  // U+2215
 
-// The length of the UTF-8 sequence at the start of `text` and its code point; 0 when it is none (RFC 3629: no overlong
-// forms, no surrogates, nothing above U+10FFFF).
-std::size_t decode(std::string_view text, std::uint32_t& code_point) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = byte(0);
-    if (first < 0x80) {
-        code_point = first;
-        return 1;
-    }
-    const std::size_t length = first >= 0xf0 ? 4 : (first >= 0xe0 ? 3 : 2);
-    if (first < 0xc2 || first > 0xf4 || text.size() < length) {
-        return 0;
-    }
-    code_point = first & (0x7fU >> length);
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(i) & 0xc0U) != 0x80) {
-            return 0;
-        }
-        code_point = (code_point << 6U) | (byte(i) & 0x3fU);
-    }
-    constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
-    return code_point < least[length] || surrogate || code_point > 0x10ffff ? 0 : length;
-}
-
-bool misleading(std::uint32_t code_point) {
+bool misleading(char32_t code_point) {
     return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) ||  // C0, DEL, C1
            code_point == 0x2028 || code_point == 0x2029 ||                    // line and paragraph separator
            (code_point >= 0x202a && code_point <= 0x202e) ||                  // bidirectional embedding and override
@@ -68,10 +44,9 @@ std::string cut_stem(std::string_view name, std::size_t limit, std::string_view 
 std::string safe_name(std::string_view text, std::string_view fallback) {
     std::string out;
     while (!text.empty() && out.size() < 4 * name_limit) {
-        std::uint32_t code_point = 0;
-        const std::size_t length = decode(text, code_point);
+        const auto [code_point, length] = decode_utf8(text);
         if (length == 0) {
-            out += replacement;
+            append_utf8(out, replacement_character);
         } else if (code_point == '/') {
             out += division_slash;
         } else if (misleading(code_point)) {

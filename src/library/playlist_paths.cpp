@@ -2,6 +2,8 @@
 
 #include "library/playlist.h"
 
+#include <plugfs/unicode.h>
+
 #include <algorithm>
 #include <cctype>
 #include <vector>
@@ -24,49 +26,13 @@ std::string_view extension(std::string_view filename) {
     return dot == std::string_view::npos || dot == 0 ? std::string_view() : filename.substr(dot + 1);
 }
 
-// How many bytes of continuation follow a first byte of UTF-8; nothing: it is none.
-std::optional<std::size_t> continuation_of(unsigned char first) {
-    if (first < 0x80) {
-        return 0;
-    }
-    if (first >= 0xc2 && first < 0xe0) {
-        return 1;
-    }
-    if (first >= 0xe0 && first < 0xf0) {
-        return 2;
-    }
-    return first >= 0xf0 && first < 0xf5 ? std::optional<std::size_t>(3) : std::nullopt;
-}
-
-bool is_utf8(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-        const auto more = continuation_of(static_cast<unsigned char>(text[at]));
-        if (!more || *more >= text.size() - at) {
-            return false;
-        }
-        for (std::size_t i = 1; i <= *more; ++i) {
-            if ((static_cast<unsigned char>(text[at + i]) & 0xC0U) != 0x80) {
-                return false;
-            }
-        }
-        at += *more + 1;
-    }
-    return true;
-}
-
 std::string utf8(std::string text) {
     if (is_utf8(text)) {
         return text;
     }
     std::string out;
     for (const char c : text) {
-        const auto code = static_cast<unsigned char>(c);
-        if (code < 0x80) {
-            out += c;
-        } else {
-            out += static_cast<char>(0xC0U | (code >> 6U));
-            out += static_cast<char>(0x80U | (code & 0x3FU));
-        }
+        append_utf8(out, static_cast<unsigned char>(c));
     }
     return out;
 }

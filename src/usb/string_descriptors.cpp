@@ -4,6 +4,7 @@
 #include "usb/descriptors.h"
 
 #include <plugfs/bytes.h>
+#include <plugfs/unicode.h>
 
 #include <algorithm>
 #include <array>
@@ -15,60 +16,19 @@ constexpr std::uint8_t get_descriptor = 6;  // bRequest, USB 2.0, table 9-4
 constexpr std::size_t string_limit = 255;   // bLength is one byte
 constexpr std::size_t head_size = 2;
 constexpr std::uint16_t english = 0x0409;
-constexpr std::uint32_t replacement = 0xfffd;
 constexpr auto one_string = std::chrono::seconds(1);
-
-void append_utf8(std::string& text, std::uint32_t point) {
-    const auto put = [&](std::uint32_t byte) { text.push_back(static_cast<char>(byte)); };
-    if (point < 0x80U) {
-        put(point);
-    } else if (point < 0x800U) {
-        put(0xc0U | (point >> 6U));
-        put(0x80U | (point & 0x3fU));
-    } else if (point < 0x10000U) {
-        put(0xe0U | (point >> 12U));
-        put(0x80U | ((point >> 6U) & 0x3fU));
-        put(0x80U | (point & 0x3fU));
-    } else {
-        put(0xf0U | (point >> 18U));
-        put(0x80U | ((point >> 12U) & 0x3fU));
-        put(0x80U | ((point >> 6U) & 0x3fU));
-        put(0x80U | (point & 0x3fU));
-    }
-}
-
-bool is_high_surrogate(std::uint32_t unit) {
-    return unit >= 0xd800U && unit < 0xdc00U;
-}
-bool is_low_surrogate(std::uint32_t unit) {
-    return unit >= 0xdc00U && unit < 0xe000U;
-}
 
 }  // namespace
 
 std::string utf8_from_utf16le(std::span<const std::byte> bytes) {
-    std::string text;
     ByteReader reader(bytes);
-    std::uint32_t high = 0;  // a high surrogate that waits for its other half
+    std::u16string units;
     while (reader.remaining() >= 2) {
-        const std::uint32_t unit = reader.u16le();
-        if (high != 0 && is_low_surrogate(unit)) {
-            append_utf8(text, 0x10000U + ((high - 0xd800U) << 10U) + (unit - 0xdc00U));
-            high = 0;
-            continue;
-        }
-        if (high != 0) {
-            append_utf8(text, replacement);
-            high = 0;
-        }
-        if (is_high_surrogate(unit)) {
-            high = unit;
-        } else {
-            append_utf8(text, is_low_surrogate(unit) ? replacement : unit);
-        }
+        units += static_cast<char16_t>(reader.u16le());
     }
-    if (high != 0 || reader.remaining() != 0) {
-        append_utf8(text, replacement);
+    std::string text = utf16_to_utf8(units);
+    if (reader.remaining() != 0) {
+        append_utf8(text, replacement_character);
     }
     while (!text.empty() && text.back() == '\0') {
         text.pop_back();

@@ -107,7 +107,7 @@ class Script {
 
     static void check(const Entry& entry) {
         must(entry.key != root_key && entry.key < volume_key_limit);
-        const auto units = to_utf16(entry.name);
+        const auto units = utf8_to_utf16(entry.name);
         must(units && !entry.name.empty() && entry.name.find('/') == std::string::npos);
     }
 

@@ -1,5 +1,7 @@
 #include "drivers/mtp/outgoing_datasets.h"
 
+#include <plugfs/unicode.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -9,43 +11,6 @@
 namespace plugfs::mtp {
 
 namespace {
-
-// The next code point of valid UTF-8, and how many bytes it takes; 0 bytes: it is not valid.
-struct Decoded {
-    char32_t code = 0;
-    std::size_t length = 0;
-};
-
-Decoded decode(std::string_view text) {
-    const auto byte = [&text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const unsigned first = byte(0);
-    std::size_t length = 1;
-    char32_t code = first;
-    if (first >= 0xF0 && first < 0xF5) {
-        length = 4;
-        code = first & 0x07U;
-    } else if (first >= 0xE0 && first < 0xF0) {
-        length = 3;
-        code = first & 0x0FU;
-    } else if (first >= 0xC2 && first < 0xE0) {
-        length = 2;
-        code = first & 0x1FU;
-    } else if (first >= 0x80) {
-        return {};
-    }
-    if (length > text.size()) {
-        return {};
-    }
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(i) & 0xC0U) != 0x80) {
-            return {};
-        }
-        code = (code << 6U) | (byte(i) & 0x3FU);
-    }
-    constexpr std::array<char32_t, 5> least = {0, 0, 0x80, 0x800, 0x10000};
-    const bool valid = code >= least[length] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
-    return valid ? Decoded{code, length} : Decoded{};
-}
 
 struct Extension {
     std::string_view name;
@@ -86,7 +51,7 @@ constexpr std::array extensions = {Extension{"3gp", 0xB984},
 std::optional<std::size_t> utf16_length(std::string_view text) {
     std::size_t units = 0;
     while (!text.empty()) {
-        const auto [code, length] = decode(text);
+        const auto [code, length] = decode_utf8(text);
         if (length == 0) {
             return std::nullopt;
         }
@@ -101,7 +66,7 @@ void write_string(ByteWriter& writer, std::string_view text) {
     // No text at all is a count of 0, without the null.
     writer.u8(static_cast<std::uint8_t>(units == 0 ? 0 : units + 1));
     for (std::size_t written = 0; written < units;) {
-        const auto [code, length] = decode(text);
+        const auto [code, length] = decode_utf8(text);
         text.remove_prefix(length);
         if (code > 0xFFFF && written + 2 <= units) {
             writer.u16le(static_cast<std::uint16_t>(0xD800 + ((code - 0x10000) >> 10U)));

@@ -2,6 +2,8 @@
 
 #include "drivers/mtp/datasets.h"
 
+#include <plugfs/unicode.h>
+
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -11,34 +13,7 @@ namespace plugfs::mtp {
 
 namespace {
 
-constexpr char32_t replacement = 0xFFFD;
 constexpr std::string_view dot_prefix = "~plugfs-dot";
-
-void append_utf8(std::string& out, char32_t code) {
-    const auto byte = [&out](char32_t value) { out += static_cast<char>(static_cast<unsigned char>(value)); };
-    if (code < 0x80) {
-        byte(code);
-    } else if (code < 0x800) {
-        byte(0xC0U | (code >> 6U));
-        byte(0x80U | (code & 0x3FU));
-    } else if (code < 0x10000) {
-        byte(0xE0U | (code >> 12U));
-        byte(0x80U | ((code >> 6U) & 0x3FU));
-        byte(0x80U | (code & 0x3FU));
-    } else {
-        byte(0xF0U | (code >> 18U));
-        byte(0x80U | ((code >> 12U) & 0x3FU));
-        byte(0x80U | ((code >> 6U) & 0x3FU));
-        byte(0x80U | (code & 0x3FU));
-    }
-}
-
-bool high_surrogate(char32_t unit) {
-    return unit >= 0xD800 && unit < 0xDC00;
-}
-bool low_surrogate(char32_t unit) {
-    return unit >= 0xDC00 && unit < 0xE000;
-}
 
 template <class Number, class Read>
 std::vector<Number> read_array(ByteReader& reader, Read read) {
@@ -115,29 +90,15 @@ std::string shown_name(const std::string& stored) {
 std::string read_string(ByteReader& reader, bool* damaged) {
     const std::size_t count = reader.u8();
     ByteReader units(reader.take(2 * count));
-    std::string text;
-    text.reserve(units.remaining() / 2);
+    std::u16string text;
     while (units.ok() && units.remaining() >= 2) {
-        const char32_t unit = units.u16le();
+        const auto unit = static_cast<char16_t>(units.u16le());
         if (unit == 0) {
             break;
         }
-        if (high_surrogate(unit) && units.remaining() >= 2) {
-            ByteReader ahead = units;
-            const char32_t next = ahead.u16le();
-            if (low_surrogate(next)) {
-                units = ahead;
-                append_utf8(text, 0x10000 + ((unit - 0xD800) << 10U) + (next - 0xDC00));
-                continue;
-            }
-        }
-        const bool alone = high_surrogate(unit) || low_surrogate(unit);
-        if (alone && damaged != nullptr) {
-            *damaged = true;
-        }
-        append_utf8(text, alone ? replacement : unit);
+        text += unit;
     }
-    return text;
+    return utf16_to_utf8(text, damaged);
 }
 
 std::vector<std::uint16_t> read_array_16(ByteReader& reader) {

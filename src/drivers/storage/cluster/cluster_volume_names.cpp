@@ -16,7 +16,7 @@ Result<void> ClusterVolume::remove(Key entry) {
 }
 
 Result<std::u16string> ClusterVolume::check_name(const std::string& name) const {
-    auto units = to_utf16(name);
+    auto units = utf8_to_utf16(name);
     if (!units) {
         return fail(EINVAL, "name", quoted(name) + " is not UTF-8");
     }

@@ -78,7 +78,7 @@ Result<void> ExtVolume::check_subfolder(const Folder& folder) {
 
 Result<Entry> ExtVolume::do_create(Key key, const std::string& name, Kind kind) {
     PLUGFS_ASSIGN(Folder * parent, folder(key));
-    if (!valid_name(name) || !to_utf16(name)) {
+    if (!valid_name(name) || !is_utf8(name)) {
         return fail(name.size() > 255 ? ENAMETOOLONG : EINVAL, "name", quoted(name));
     }
     PLUGFS_TRY(load_index(*parent));

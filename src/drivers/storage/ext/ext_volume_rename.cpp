@@ -35,7 +35,7 @@ Result<Entry> ExtVolume::do_rename(Key key, Key target_key, const std::string& n
         PLUGFS_ASSIGN(Node victim, node(*replaced));
         return replace(source, victim);
     }
-    if (!valid_name(name) || !to_utf16(name)) {
+    if (!valid_name(name) || !is_utf8(name)) {
         return fail(name.size() > 255 ? ENAMETOOLONG : EINVAL, "name", quoted(name));
     }
     PLUGFS_TRY(load_index(*target));

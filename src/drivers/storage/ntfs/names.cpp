@@ -23,7 +23,7 @@ static_assert(std::endian::native == std::endian::little && sizeof(ntfschar) == 
 
 Result<std::u16string> new_name(const std::string& name) {
     constexpr std::u16string_view forbidden = u"\"*/:<>?\\|";
-    const auto out = to_utf16(name);
+    const auto out = utf8_to_utf16(name);
     if (!out || out->empty() || out->back() == u'.' || out->back() == u' ' ||
         std::any_of(out->begin(), out->end(),
                     [&](char16_t c) { return c < 0x20 || forbidden.find(c) != std::u16string_view::npos; })) {

@@ -5,7 +5,7 @@
 namespace plugfs::storage {
 
 std::string shown_name(const std::string& name) {
-    const bool valid = to_utf16(name).has_value();
+    const bool valid = is_utf8(name);
     std::string out;
     for (const char c : name) {
         const auto byte = static_cast<unsigned char>(c);

@@ -24,9 +24,10 @@ struct Stick {
 };
 
 std::string short_form(const std::string& name, const std::set<std::string>& taken = {}) {
-    const auto found = fat::short_name_for(*to_utf16(name), *CodePage::find(437), [&](const fat::ShortName& candidate) {
-        return taken.count(std::string(candidate.begin(), candidate.end())) != 0;
-    });
+    const auto found =
+        fat::short_name_for(*utf8_to_utf16(name), *CodePage::find(437), [&](const fat::ShortName& candidate) {
+            return taken.count(std::string(candidate.begin(), candidate.end())) != 0;
+        });
     REQUIRE(found);
     return {found->begin(), found->end()};
 }
