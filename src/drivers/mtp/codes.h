@@ -210,6 +210,7 @@ inline constexpr std::uint16_t string = 0xFFFF;
 inline constexpr std::uint32_t all_storages = 0xFFFFFFFF;
 inline constexpr std::uint32_t root_parent = 0xFFFFFFFF;  // GetObjectHandles: objects of a storage's root only
 inline constexpr std::uint32_t all_properties = 0xFFFFFFFF;
+inline constexpr std::uint32_t any_format = 0;
 // ObjectCompressedSize of an object of 4 GiB or more.
 inline constexpr std::uint32_t size_not_in_32_bits = 0xFFFFFFFF;
 

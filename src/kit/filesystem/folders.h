@@ -46,6 +46,7 @@ class Folders {
 
     // Both must outlive this.
     Folders(FilesystemCore& core, FolderObserver& observer) : core_(core), observer_(observer) {}
+    ~Folders() = default;
     Folders(const Folders&) = delete;
     Folders& operator=(const Folders&) = delete;
 

@@ -14,6 +14,7 @@
 // counts.
 #pragma once
 
+#include "drivers/storage/cache/checksum.h"
 #include "drivers/storage/cache/ring_memory.h"
 
 #include <plugfs/result.h>
@@ -29,9 +30,6 @@
 #include <string>
 
 namespace plugfs::storage {
-
-// A checksum against what a crash has damaged; fast, and not against somebody who means harm.
-[[nodiscard]] std::uint64_t checksum64(std::span<const std::byte> bytes, std::uint64_t seed = 0);
 
 class DirtyLog {
   public:

@@ -1,6 +1,6 @@
 #include "drivers/storage/ntfs/redo_notes.h"
 
-#include "drivers/storage/cache/dirty_log.h"
+#include "drivers/storage/cache/checksum.h"
 #include "drivers/storage/ntfs/redo_note_format.h"
 #include "drivers/storage/text/little_endian.h"
 
