@@ -11,7 +11,7 @@
 
 namespace plugfs {
 
-inline constexpr std::size_t lasting_memory_size = (std::size_t{96} << 20U) + 4096;  // bytes
+inline constexpr std::size_t lasting_memory_size = (std::size_t{64} << 20U) + 4096;  // bytes
 
 // A new one, all zeroes; its size cannot be changed.
 [[nodiscard]] Result<UniqueFd> create_lasting_memory();

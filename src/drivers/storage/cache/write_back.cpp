@@ -11,9 +11,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Records taken together at most: three batches are on their way at a time, and while they are, there has to be room in
-// the log for what comes.
-constexpr std::size_t batch_part = 4;  // of the log
+// Records taken together at most.
+constexpr std::size_t batch_bytes = std::size_t{32} << 20U;
 constexpr std::size_t batch_records = 16384;
 // A piece as long as this goes alone, as it lies in memory; shorter ones are copied together.
 constexpr std::size_t large_piece = std::size_t{512} << 10U;
@@ -48,16 +47,17 @@ Result<WriteBack::Step> WriteBack::step(std::uint64_t goal) {
         return Step::more;
     }
     const auto& records = log_.records();
-    const bool none_left = taken_ == log_.committed_count() || records[taken_].sequence > goal;
-    const bool next_epoch = !none_left && taken_ > 0 && records[taken_].epoch != records[taken_ - 1].epoch;
+    const bool all_written = written_ == log_.committed_count() || records[written_].sequence > goal;
+    if (all_written && written_ == 0) {
+        return Step::done;
+    }
+    const bool next_epoch = !all_written && written_ > 0 && records[written_].epoch != records[written_ - 1].epoch;
     const std::uint64_t first = written_ > 0 ? records.front().end : 0;
     const bool much = written_ > 0 && records[written_ - 1].end - first > log_.capacity() / 2;
-    if (!batches_.empty() || (!none_left && !next_epoch && !much)) {
-        plan(!none_left && !next_epoch);
-    } else if (written_ > 0) {
+    if (all_written || next_epoch || much) {
         begin_confirmation();
     } else {
-        return Step::done;
+        plan();
     }
     return Step::more;
 }
@@ -86,56 +86,35 @@ InFlight WriteBack::in_flight() {
     return unit_.finished() ? InFlight::ended : InFlight::under_way;
 }
 
-// The next stage: what waited for the confirmation that it begins with, and a new batch's content.
-void WriteBack::plan(bool takes_more) {
-    if (!batches_.empty() && unconfirmed_) {
-        transfers_.emplace_back();
-    }
-    // No block is twice in a stage with what depends on it: what has been written in a higher rank is not written in a
-    // lower one in the same epoch.
-    ExtentMap stage(medium_.block_size);
-    for (auto& batch : batches_) {
-        move_pieces(batch.links.empty() ? batch.entries : batch.links, stage);
-    }
-    if (takes_more) {
-        ExtentMap content(medium_.block_size);
-        batches_.push_back(take_batch(content));
-        move_pieces(content, stage);
-    }
-    stage.each(0, medium_.block_count,
-               [this](const ExtentMap::Extent& extent) { add_piece(extent.block, extent.count, extent.bytes); });
-    if (transfers_.empty()) {
-        stage_sent();
-    }
-}
-
-void WriteBack::move_pieces(ExtentMap& from, ExtentMap& to) {
-    from.each(0, UINT64_MAX, [&to](const ExtentMap::Extent& extent) { to.put(extent); });
-    from.clear();
-}
-
-WriteBack::Batch WriteBack::take_batch(ExtentMap& content) {
+void WriteBack::plan() {
     const auto& records = log_.records();
-    const std::uint64_t epoch = records[taken_].epoch;
-    const std::size_t first = taken_;
-    Batch batch{0, ExtentMap(medium_.block_size), ExtentMap(medium_.block_size)};
+    const std::uint64_t epoch = records[written_].epoch;
+    ExtentMap content(medium_.block_size);
+    ExtentMap links(medium_.block_size);
+    ExtentMap entries(medium_.block_size);
     std::size_t bytes = 0;
-    while (taken_ < log_.committed_count() && records[taken_].epoch == epoch && bytes < log_.capacity() / batch_part &&
-           taken_ - first < batch_records) {
-        const auto& record = records[taken_++];
-        auto& pieces = record.kind == DirtyLog::Kind::write_entry  ? batch.entries
-                       : record.kind == DirtyLog::Kind::write_link ? batch.links
+    planned_ = written_;
+    while (planned_ < log_.committed_count() && records[planned_].epoch == epoch && bytes < batch_bytes &&
+           planned_ - written_ < batch_records) {
+        const auto& record = records[planned_++];
+        auto& pieces = record.kind == DirtyLog::Kind::write_entry  ? entries
+                       : record.kind == DirtyLog::Kind::write_link ? links
                                                                    : content;
         pieces.put({record.block, record.count, record.bytes, record.sequence});
         bytes += record.bytes != nullptr ? record.count * medium_.block_size : 0;
     }
-    bridge(batch.links, content);
-    batch.end = taken_;
-    return batch;
+    bridge(links, content);
+    add_pieces(content);
+    for (const auto* pieces : {&links, &entries}) {
+        if (!pieces->empty()) {
+            transfers_.emplace_back();
+            add_pieces(*pieces);
+        }
+    }
 }
 
-// What lies between two links, and is written just before them, is written once more with them, unless it is written
-// anew by then: one transfer takes less time than two. A growing file has a link in every few blocks of its table.
+// What lies between two links, and has just been written, is written once more with them: one transfer takes less time
+// than two. A growing file has a link in every few blocks of its table.
 void WriteBack::bridge(ExtentMap& links, const ExtentMap& content) const {
     std::vector<ExtentMap::Extent> bridges;
     std::uint64_t end = 0;
@@ -157,6 +136,11 @@ void WriteBack::bridge(ExtentMap& links, const ExtentMap& content) const {
     for (const auto& extent : bridges) {
         links.put(extent);
     }
+}
+
+void WriteBack::add_pieces(const ExtentMap& pieces) {
+    pieces.each(0, medium_.block_count,
+                [this](const ExtentMap::Extent& extent) { add_piece(extent.block, extent.count, extent.bytes); });
 }
 
 void WriteBack::add_piece(std::uint64_t block, std::uint64_t count, const std::byte* bytes) {
@@ -213,14 +197,7 @@ Result<void> WriteBack::begin_next() {
 void WriteBack::sent() {
     transfers_.pop_front();
     if (transfers_.empty()) {
-        stage_sent();
-    }
-}
-
-void WriteBack::stage_sent() {
-    while (!batches_.empty() && batches_.front().sent()) {
-        written_ = batches_.front().end;
-        batches_.pop_front();
+        written_ = planned_;
     }
 }
 
@@ -292,15 +269,12 @@ void WriteBack::confirmed() {
     log_.set_fingerprint({now, now});
 }
 
-// Between the stages of one batch, too: then it is the batches before that are confirmed.
+// Within a batch, too: then it is the batches before that are confirmed with what this one has sent.
 void WriteBack::release_written() {
     for (std::size_t i = 0; i < written_; ++i) {
         released_(log_.records()[i]);
     }
-    for (auto& batch : batches_) {
-        batch.end -= written_;
-    }
-    taken_ -= written_;
+    planned_ -= std::min(planned_, written_);
     log_.release(std::exchange(written_, 0));
 }
 

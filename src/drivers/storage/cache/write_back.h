@@ -1,12 +1,9 @@
 // WriteBack: brings what is in the dirty log to the medium, in small steps, in order.
 //
-//   idle -> a stage: transfers, one a step -> SYNCHRONIZE CACHE -> the next stage -> ... -> all is sent -> SYNCHRONIZE
-//        CACHE: confirmed, and released in the log
-//
-// The oldest committed records of one epoch are a batch: each block's newest content. A batch takes three stages: what
-// it is filled with, then the links that lead there, then the entries that say how much that is
-// (BlockDevice::Rank). While one batch is in its second stage the next one is in its first, so that a long write costs
-// one confirmation a batch and not three. Each batch is released by the first confirmation behind its last stage.
+//   idle -> a batch: the oldest committed records of one epoch, each block's newest content, sorted and merged
+//        -> transfers of content, one a step -> SYNCHRONIZE CACHE, and links -> SYNCHRONIZE CACHE, and entries
+//        -> the batch is written -> ... -> confirmed (by a SYNCHRONIZE CACHE of the next one, or of its own): released
+//        in the log
 //
 // Each transfer and confirmation is begun by one step and ended by a later one: in between the device works, and others
 // are served.
@@ -67,24 +64,15 @@ class WriteBack {
         std::uint64_t count = 0;
         std::vector<std::span<const std::byte>> parts;  // none: discarded, or a barrier if there are no blocks
     };
-    // Records that go to the medium together.
-    struct Batch {
-        std::size_t end = 0;  // behind its last record
-        ExtentMap links;      // what has still to be sent
-        ExtentMap entries;
-        [[nodiscard]] bool sent() const { return links.empty() && entries.empty(); }
-    };
-    void plan(bool takes_more);
-    static void move_pieces(ExtentMap& from, ExtentMap& to);
-    Batch take_batch(ExtentMap& content);
+    void plan();
     void bridge(ExtentMap& links, const ExtentMap& content) const;
+    void add_pieces(const ExtentMap& pieces);
     void add_piece(std::uint64_t block, std::uint64_t count, const std::byte* bytes);
     Result<void> begin_next();
     Result<void> begin_write(const Transfer& transfer);
     void begin_confirmation();
     Result<void> take_result();
     void sent();
-    void stage_sent();
     [[nodiscard]] std::span<const std::byte> bytes_of(const Transfer& transfer);
     Result<void> before_first_block(std::span<const std::byte> bytes);
     void confirmed();
@@ -96,11 +84,10 @@ class WriteBack {
     DirtyLog& log_;
     Released released_;
     std::vector<std::byte> first_block_;
-    std::deque<Transfer> transfers_;  // of this stage
-    std::deque<Batch> batches_;       // that are begun and not wholly sent, the oldest first
-    std::size_t taken_ = 0;           // records that are in batches, or have been
-    std::size_t written_ = 0;         // records that have been sent
-    bool unconfirmed_ = false;        // something has been sent since the device was last told to empty its cache
+    std::deque<Transfer> transfers_;
+    std::size_t planned_ = 0;   // records that these bring to the medium, and all before them
+    std::size_t written_ = 0;   // records that have been sent
+    bool unconfirmed_ = false;  // something has been sent since the device was last told to empty its cache
     enum class Begun : std::uint8_t { nothing, transfer, confirmation } begun_ = Begun::nothing;
     std::chrono::steady_clock::time_point begun_at_;
     std::size_t chunk_;  // bytes of a transfer: what the device moves in a short time

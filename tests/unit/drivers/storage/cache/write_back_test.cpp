@@ -154,54 +154,6 @@ TEST_CASE("what is sent in several batches is confirmed by the barriers of the n
     CHECK(fixture.log->used() == 0);
 }
 
-TEST_CASE("a long write: the links and entries of one batch go with the content of the next ones") {
-    Fixture fixture(false, std::size_t{128} << 20U);
-    constexpr std::size_t blocks = 2000;  // a batch has a quarter of the log: 32 or 33 of these
-    const auto append_one = [&fixture](std::uint64_t block, int value, DirtyLog::Kind kind) {
-        (void)fixture.log->append(1, block, std::vector<std::byte>(512, static_cast<std::byte>(value)), kind);
-    };
-    for (int i = 1; i <= 90; ++i) {
-        fixture.append(1, 8, i, blocks);
-        append_one(4000, i, DirtyLog::Kind::write_link);
-        append_one(4001, i, DirtyLog::Kind::write_entry);
-    }
-    fixture.log->commit();
-    struct Seen {
-        int content = 0;
-        int link = 0;
-        int entry = 0;
-        std::size_t released = 0;
-    };
-    std::vector<Seen> seen = {{}};
-    fixture.unit.before = [&](const char* call) {
-        if (std::string(call) == "synchronize") {
-            seen.push_back({fixture.value(8), fixture.value(4000), fixture.value(4001), fixture.released.size()});
-        }
-        return Result<void>();
-    };
-    REQUIRE(fixture.write_back->finish().ok());
-    // Three batches of three stages each; without going side by side it would be seven.
-    REQUIRE(seen.size() == 1 + 5);
-    for (std::size_t i = 1; i < seen.size(); ++i) {
-        CAPTURE(i);
-        // What leads there is sent when what it leads to has been confirmed.
-        CHECK(seen[i].link <= seen[i - 1].content);
-        CHECK(seen[i].entry <= seen[i - 1].link);
-        // Each batch is released by the first confirmation behind its entry. (It may end between a content and its
-        // link.)
-        CHECK(seen[i].released <= (3 * static_cast<std::size_t>(seen[i - 1].entry)) + 2);
-    }
-    CHECK(seen[2].link > 0);
-    CHECK(seen[2].content > seen[1].content);
-    CHECK(seen[3].entry > 0);
-    CHECK(seen[3].link > seen[2].link);
-    CHECK(fixture.released.size() == 270);
-    CHECK(fixture.value(8) == 90);
-    CHECK(fixture.value(4000) == 90);
-    CHECK(fixture.value(4001) == 90);
-    CHECK(fixture.log->used() == 0);
-}
-
 TEST_CASE("a goal ends the work, and what came behind it stays") {
     Fixture fixture;
     fixture.append(1, 1, 1);
