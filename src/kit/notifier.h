@@ -17,23 +17,32 @@
 
 namespace plugfs::kit {
 
-class Notifier {
+// What the kernel is told of changes.
+class Notices {
+  public:
+    virtual ~Notices() = default;
+    // The attributes, and with `content` also the cached content (of a folder: its cached listing), have changed.
+    virtual void inode_changed(std::uint64_t inode, bool content) = 0;
+    // The name in `parent` means something else now, or nothing, or something for the first time.
+    virtual void name_changed(std::uint64_t parent, std::string name) = 0;
+    // The name has gone for good: watchers (inotify) see the removal.
+    virtual void removed(std::uint64_t parent, std::uint64_t inode, std::string name) = 0;
+};
+
+class Notifier : public Notices {
   public:
     // Both must outlive this. `under_way` is 1 while it waits for the kernel, 0 otherwise: killed meanwhile, the
     // process does not end before the request is answered that holds the lock, and the supervisor has to know.
     Notifier(Session& session, std::atomic<std::uint32_t>& under_way);
     // Waits for the notification under way. The kernel ends it when the mount goes, or when the request it waits for is
     // answered.
-    ~Notifier();
+    ~Notifier() override;
     Notifier(const Notifier&) = delete;
     Notifier& operator=(const Notifier&) = delete;
 
-    // The attributes, and with `content` also the cached content (of a folder: its cached listing), have changed.
-    void inode_changed(std::uint64_t inode, bool content);
-    // The name in `parent` means something else now, or nothing, or something for the first time.
-    void name_changed(std::uint64_t parent, std::string name);
-    // The name has gone for good: watchers (inotify) see the removal.
-    void removed(std::uint64_t parent, std::uint64_t inode, std::string name);
+    void inode_changed(std::uint64_t inode, bool content) override;
+    void name_changed(std::uint64_t parent, std::string name) override;
+    void removed(std::uint64_t parent, std::uint64_t inode, std::string name) override;
 
   private:
     struct Notice {

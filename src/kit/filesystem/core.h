@@ -46,7 +46,7 @@ struct FilesystemCore {
     DriverStart start = {};
     // Set before the first request.
     Session* session = nullptr;
-    Notifier* notifier = nullptr;
+    Notices* notifier = nullptr;
 };
 
 }  // namespace plugfs::kit

@@ -60,7 +60,7 @@ Result<void> Filesystem::restore(NodeLog& log, OperationLog& operations, VaultHe
     return {};
 }
 
-void Filesystem::connect(Session& session, Notifier& notifier) {
+void Filesystem::connect(Session& session, Notices& notifier) {
     core_.session = &session;
     core_.notifier = &notifier;
     session.wake_pollers_of_predecessor();

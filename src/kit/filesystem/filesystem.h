@@ -48,7 +48,7 @@ class Filesystem : public DeviceEvents, private FolderObserver {
     Filesystem& operator=(const Filesystem&) = delete;
 
     [[nodiscard]] static const fuse_lowlevel_ops& operations();
-    void connect(Session& session, Notifier& notifier);
+    void connect(Session& session, Notices& notifier);
     // After a takeover, when the session has begun: a predecessor may have told the kernel nonsense before it broke,
     // and the kernel keeps attributes for an hour.
     void have_attributes_forgotten();
