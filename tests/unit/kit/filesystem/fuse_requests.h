@@ -28,6 +28,7 @@ class FuseRequests {
             static_cast<FuseRequests*>(fuse_req_userdata(request))->latest_ = request;
         };
         session_ = fuse_session_new(&args, &operations, sizeof operations, this);
+        fuse_opt_free_args(&args);
         REQUIRE(session_ != nullptr);
         fuse_custom_io io{};
         io.writev = [](int /*fd*/, iovec* parts, int count, void* self) {
